@@ -1,0 +1,80 @@
+"""The kinds of value a record holds, each spelt for Python and for columns side by side.
+
+A captured text becomes a value in one of two ways: the rows engine calls `Spelling.of_text` on a string, the columns
+engine applies `Spelling.of_column` to a whole column. The two must mean the same; the samples prove it entry by entry.
+That a number is made of digits, and of how many, is the grammar's word: nothing is checked twice here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Annotated, Any
+
+import polars as pl
+from pydantic import PlainSerializer
+
+Parse = Callable[[str], Any]
+Cast = Callable[[pl.Expr], pl.Expr]
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How one kind of value is held in a column and made out of captured text."""
+
+    dtype: pl.DataType
+    of_text: Parse
+    of_column: Cast
+
+
+def _address(text: str) -> str:
+    """Without a source route (RFC 5321 appendix C): `@a,@b:user@c` is `user@c`."""
+    return text.partition(":")[2] if text.startswith("@") and ":" in text else text
+
+
+def _address_column(e: pl.Expr) -> pl.Expr:
+    route = e.str.starts_with("@") & e.str.contains(":", literal=True)
+    return pl.when(route).then(e.str.splitn(":", 2).struct.field("field_1")).otherwise(e)
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+_TEXT = Spelling(pl.String(), lambda text: text, lambda e: e)
+_LOWER = Spelling(pl.String(), str.lower, lambda e: e.str.to_lowercase())
+_WHOLE = Spelling(pl.Int64(), int, lambda e: e.cast(pl.Int64, strict=False))
+_NUMBER = Spelling(pl.Float64(), float, lambda e: e.cast(pl.Float64, strict=False))
+_FLAG = Spelling(pl.Boolean(), lambda text: text == "true", lambda e: e == "true")
+_TIME = Spelling(pl.Datetime("us", "UTC"), datetime.fromisoformat, lambda e: e.str.to_datetime(time_zone="UTC"))
+
+Text = Annotated[str, _TEXT]
+Lower = Annotated[str, _LOWER]
+Address = Annotated[str, Spelling(pl.String(), _address, _address_column)]
+EnhancedCode = Annotated[str, _TEXT]
+Count = Annotated[int, _WHOLE]
+Bytes = Annotated[int, _WHOLE]
+Port = Annotated[int, _WHOLE]
+Code = Annotated[int, _WHOLE]
+Seconds = Annotated[float, _NUMBER]
+Ratio = Annotated[float, _NUMBER]
+Flag = Annotated[bool, _FLAG]
+Timestamp = Annotated[datetime, _TIME, PlainSerializer(_utc, when_used="json")]
+
+# What a rule names beyond the shared columns is typed by its name: the unit stands last (`delay_s`, `size_bytes`).
+_BY_ENDING: tuple[tuple[str, Spelling], ...] = (
+    ("_s", _NUMBER),
+    ("_bytes", _WHOLE),
+    ("_count", _WHOLE),
+    ("_total", _WHOLE),
+    ("_ok", _WHOLE),
+    ("_port", _WHOLE),
+    ("_bits", _WHOLE),
+    ("_code", _TEXT),
+)
+
+
+def by_name(name: str) -> Spelling:
+    """The spelling of a field that no record declares, by the ending of its name; text when no ending says more."""
+    return next((spelling for ending, spelling in _BY_ENDING if name.endswith(ending)), _TEXT)
