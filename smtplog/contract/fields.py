@@ -38,6 +38,25 @@ def _address_column(e: pl.Expr) -> pl.Expr:
     return pl.when(route).then(e.str.splitn(":", 2).struct.field("field_1")).otherwise(e)
 
 
+def _absent(word: str) -> Spelling:
+    """Text in which one word stands for nothing at all."""
+    return Spelling(
+        pl.String(),
+        lambda text: None if text == word else text,
+        lambda e: pl.when(e != word).then(e),
+    )
+
+
+def _bare_id(text: str) -> str | None:
+    """A Message-ID without its brackets (RFC 5322 s.3.6.4); blanks around it belong to the log."""
+    return text.strip(" ").removeprefix("<").removesuffix(">") or None
+
+
+def _bare_id_column(e: pl.Expr) -> pl.Expr:
+    bare = e.str.strip_chars(" ").str.strip_prefix("<").str.strip_suffix(">")
+    return pl.when(bare != "").then(bare)
+
+
 def _utc(at: datetime) -> str:
     return at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
@@ -52,6 +71,10 @@ _TIME = Spelling(pl.Datetime("us", "UTC"), datetime.fromisoformat, lambda e: e.s
 Text = Annotated[str, _TEXT]
 Lower = Annotated[str, _LOWER]
 Address = Annotated[str, Spelling(pl.String(), _address, _address_column)]
+HostName = Annotated[str, _absent("unknown")]
+NextHop = Annotated[str, _absent("none")]
+QueueId = Annotated[str, _absent("NOQUEUE")]
+MessageId = Annotated[str, Spelling(pl.String(), _bare_id, _bare_id_column)]
 EnhancedCode = Annotated[str, _TEXT]
 Count = Annotated[int, _WHOLE]
 Bytes = Annotated[int, _WHOLE]

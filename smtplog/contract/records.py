@@ -17,8 +17,12 @@ from smtplog.contract.fields import (
     Count,
     EnhancedCode,
     Flag,
+    HostName,
     Lower,
+    MessageId,
+    NextHop,
     Port,
+    QueueId,
     Ratio,
     Seconds,
     Text,
@@ -51,7 +55,7 @@ class Provenance(Record):
     source: Text = _must("the input as given; - for standard input")
     line: Count = _must("first physical line, from 1")
     format: Text | None = _of("which format wrote it: postfix, exim, transcript ...")
-    host: Text | None = _of("who logged it")
+    host: HostName | None = _of("who logged it")
 
 
 class Reply(Record):
@@ -127,13 +131,13 @@ class Transaction(Record):
     parameters: list[Parameter] | None = _of("SIZE, BODY ...")
     recipients: list[TransactionRecipient] = _must("as far as known")
     recipients_are_complete: Flag = _must("false where the log names only the refused ones")
-    message_id: Text | None = _of("Message-ID without brackets")
+    message_id: MessageId | None = _of("Message-ID without brackets")
     subject: Text | None = _of("Subject field")
     header_count: Count | None = _of("header fields of the message")
     body_line_count: Count | None = _of("lines after the header")
     size_bytes: Bytes | None = _of("as declared or as counted by the server")
-    queue_id: Text | None = _of("ours")
-    next_queue_id: Text | None = _of("the one the remote gave it")
+    queue_id: QueueId | None = _of("ours")
+    next_queue_id: QueueId | None = _of("the one the remote gave it")
     reply: Reply | None = _of("to end of data")
 
 
@@ -158,11 +162,11 @@ class Session(Provenance):
     protocol: Text | None = _of("smtp, esmtp or lmtp")
     instance: Text | None = _of("syslog name: postfix, postfix-out")
     service: Text | None = _of("smtpd, submission/smtpd ...")
-    client_name: Text | None = _of("host name of the client as resolved; null for unknown")
-    client_ip: Text | None = _of("address of the client")
+    client_name: HostName | None = _of("host name of the client as resolved; null for unknown")
+    client_ip: HostName | None = _of("address of the client")
     client_port: Port | None = _of("port of the client")
-    server_name: Text | None = _of("host name of the server")
-    server_ip: Text | None = _of("address of the server")
+    server_name: HostName | None = _of("host name of the server")
+    server_ip: HostName | None = _of("address of the server")
     server_port: Port | None = _of("port of the server")
     helo: Text | None = _of("HELO or EHLO name")
     tls: Tls | None = _of("null when not encrypted or not logged")
@@ -189,22 +193,22 @@ class Event(Provenance):
     instance: Text | None = _of("syslog name: postfix, postfix-out")
     service: Text | None = _of("smtpd, submission/smtpd, smtp ...")
     pid: Count | None = _of("process id")
-    queue_id: Text | None = _of("queue id")
+    queue_id: QueueId | None = _of("queue id")
     message_key: Text | None = _of("the message it belongs to")
     session_key: Text | None = _of("the session it belongs to")
     kind: Text = _must("connect, delivery ...")
-    client_name: Text | None = _of("host name of the client as resolved; null for unknown")
-    client_ip: Text | None = _of("address of the client")
+    client_name: HostName | None = _of("host name of the client as resolved; null for unknown")
+    client_ip: HostName | None = _of("address of the client")
     client_port: Port | None = _of("port of the client")
     helo: Text | None = _of("HELO or EHLO name")
     auth_user: Text | None = _of("login name")
     sender: Address | None = _of("envelope sender; empty text for the null sender")
     recipient: Address | None = _of("envelope recipient")
     original_recipient: Address | None = _of("before alias or virtual expansion")
-    message_id: Text | None = _of("Message-ID without brackets")
+    message_id: MessageId | None = _of("Message-ID without brackets")
     size_bytes: Bytes | None = _of("message size")
-    relay_name: Text | None = _of("next hop")
-    relay_ip: Text | None = _of("address of the next hop")
+    relay_name: NextHop | None = _of("next hop")
+    relay_ip: NextHop | None = _of("address of the next hop")
     relay_port: Port | None = _of("port of the next hop")
     delay_s: Seconds | None = _of("since the message arrived")
     status: Text | None = _of("delivery status in the words of the contract")
@@ -213,7 +217,7 @@ class Event(Provenance):
     enhanced_code: EnhancedCode | None = _of("what the MTA decided")
     reply_text: Text | None = _of("innermost remote text")
     detail: Text | None = _of("the whole reason as logged")
-    next_queue_id: Text | None = _of("id at the next hop")
+    next_queue_id: QueueId | None = _of("id at the next hop")
     raw: Text | None = _of("the entry as logged, secrets masked")
     fields: dict[str, JsonValue] | None = _of("what else the rule named; JSON text in Parquet")
 
@@ -246,7 +250,7 @@ class Recipient(Record):
     first_at: Timestamp | None = _of("first attempt")
     last_at: Timestamp | None = _of("last attempt")
     reason: Text | None = _of("canonical cause of the failure")
-    relay_name: Text | None = _of("of the last attempt")
+    relay_name: NextHop | None = _of("of the last attempt")
 
 
 class Message(Provenance):
@@ -254,14 +258,14 @@ class Message(Provenance):
 
     message_key: Text = _must("stable key")
     instance: Text | None = _of("syslog name: postfix, postfix-out")
-    queue_id: Text | None = _of("queue id")
-    message_id: Text | None = _of("Message-ID without brackets")
+    queue_id: QueueId | None = _of("queue id")
+    message_id: MessageId | None = _of("Message-ID without brackets")
     received_at: Timestamp | None = _of("entered the queue")
     removed_at: Timestamp | None = _of("left the queue")
     origin: Text | None = _of("smtp, local, bounce, forward, reinjection, requeue")
     session_key: Text | None = _of("the session it came in by")
-    client_name: Text | None = _of("host name of the client as resolved; null for unknown")
-    client_ip: Text | None = _of("address of the client")
+    client_name: HostName | None = _of("host name of the client as resolved; null for unknown")
+    client_ip: HostName | None = _of("address of the client")
     helo: Text | None = _of("HELO or EHLO name")
     auth_user: Text | None = _of("login name")
     tls_version: Text | None = _of("of the session it came in by")
@@ -286,8 +290,8 @@ class Delivery(Provenance):
     at: Timestamp | None = _of("when it was logged")
     message_key: Text | None = _of("the message")
     session_key: Text | None = _of("the session, for refusals")
-    queue_id: Text | None = _of("queue id")
-    message_id: Text | None = _of("Message-ID without brackets")
+    queue_id: QueueId | None = _of("queue id")
+    message_id: MessageId | None = _of("Message-ID without brackets")
     sender: Address | None = _of("envelope sender; empty text for the null sender")
     recipient: Address | None = _of("envelope recipient")
     original_recipient: Address | None = _of("before alias or virtual expansion")
@@ -296,13 +300,13 @@ class Delivery(Provenance):
     status: Text = _must("delivered, sent, deferred, bounced, expired, rejected ...")
     is_final: Flag = _must("no further attempt follows")
     attempt: Count | None = _of("from 1")
-    client_name: Text | None = _of("of the session, for refusals; of the message otherwise")
-    client_ip: Text | None = _of("of the session, for refusals; of the message otherwise")
+    client_name: HostName | None = _of("of the session, for refusals; of the message otherwise")
+    client_ip: HostName | None = _of("of the session, for refusals; of the message otherwise")
     helo: Text | None = _of("HELO or EHLO name")
     auth_user: Text | None = _of("login name")
     transport: Text | None = _of("smtp, lmtp, local, name of a pipe")
-    relay_name: Text | None = _of("next hop")
-    relay_ip: Text | None = _of("address of the next hop")
+    relay_name: NextHop | None = _of("next hop")
+    relay_ip: NextHop | None = _of("address of the next hop")
     relay_port: Port | None = _of("port of the next hop")
     delay_s: Seconds | None = _of("since the message arrived")
     delay_before_queue_s: Seconds | None = _of("before the queue manager took it")
@@ -320,7 +324,7 @@ class Delivery(Provenance):
     reason_detail: Text | None = _of("finer cause")
     persistence: Text | None = _of("hard, soft or block")
     actor: Text | None = _of("who must act")
-    next_queue_id: Text | None = _of("id at the next hop")
+    next_queue_id: QueueId | None = _of("id at the next hop")
     is_internal: Flag = _no("handed to this same system again: not counted as sent")
 
 

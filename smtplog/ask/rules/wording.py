@@ -1,0 +1,230 @@
+"""What a failure text says, brought into a form that rules can be compared with.
+
+Three steps, each with its reason:
+
+* `template`: addresses, peers, IPs and ids give way to one sign, so that a million texts come down to the wordings of a
+  few hundred servers. The same patterns run on columns and on one text: both engines see the same template.
+* `peel`: the sending server's words come off, until the innermost reply stands there; what they say about the stage stays.
+* `words`: lower case, no accents, no punctuation; whatever is a host name, a URL or an address is one sign, so that a
+  word inside it is no word.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import polars as pl
+
+from smtplog.read import grammar
+from smtplog.smtp import replies
+
+MASK = "◦"
+"""Stands for what was taken out; rules write it as `@`."""
+
+MASKS = (
+    ("quoted_user", f"user: {MASK}"),
+    ("queried_name", f"name={MASK}"),
+    ("quoted_domain", f"for {MASK}"),
+    ("variable", MASK),
+)
+"""Rule of reply.lark -> what stands there instead; in this order."""
+
+STAGES = (
+    ("initial", "greeting"), ("receiving", "greeting"), ("performing starttls", "starttls"), ("performing", "helo"),
+    ("ehlo", "helo"), ("helo", "helo"), ("lhlo", "helo"), ("starttls", "starttls"), ("auth", "auth"),
+    ("sending mail", "mail"), ("mail", "mail"), ("sending rcpt", "rcpt"), ("rcpt", "rcpt"),
+    ("sending data command", "data"), ("data", "data"), ("quit", "quit"), ("sending quit", "quit"),
+    ("end of data", "end_of_data"), ("bdat", "end_of_data"), ("sending", "end_of_data"),
+)  # fmt: skip
+"""How the MTAs name the moment (Postfix src/smtp/smtp_proto.c, Exim src/transports/smtp.c) -> stage; first fit wins."""
+
+_TOP_LEVELS = frozenset({"com", "net", "org", "info", "biz", "de", "uk", "eu", "ru", "fr", "io"})
+
+
+def template(text: str) -> str:
+    """One text without what varies from recipient to recipient."""
+    for rule, stand_in in MASKS:
+        text = grammar.compiled("reply", rule).sub(stand_in, text)
+    return text
+
+
+def template_column(text: pl.Expr) -> pl.Expr:
+    """`template` on a column of texts; null stays null."""
+    for rule, stand_in in MASKS:
+        text = text.str.replace_all(grammar.shape("reply", rule).pattern, stand_in)
+    return text
+
+
+def template_with_places(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """`template`, and for each of its signs the span of the text it came from."""
+    places = [(i, i + 1) for i in range(len(text))]
+    for rule, stand_in in MASKS:
+        kept, spans, at = "", [], 0
+        for found in grammar.compiled("reply", rule).finditer(text):
+            a, b = found.span()
+            kept += text[at:a] + stand_in
+            spans += places[at:a] + [(places[a][0], places[b - 1][1])] * len(stand_in)
+            at = b
+        text, places = kept + text[at:], spans + places[at:]
+    return text, places
+
+
+def answerer(text: str) -> str | None:
+    """The host a text names as the one that answered: `host mx.example[192.0.2.1] said: ...`."""
+    found = grammar.compiled("reply", "answerer").search(text)
+    return found["host_name"] if found else None
+
+
+def answerer_column(text: pl.Expr) -> pl.Expr:
+    """`answerer` on a column of texts."""
+    return text.str.extract(grammar.shape("reply", "answerer").pattern, 1)
+
+
+@dataclass(frozen=True)
+class Peeled:
+    """The innermost reply inside a template."""
+
+    start: int
+    end: int
+    stage: str | None
+    """Where in the dialogue, when the words around it say so."""
+
+
+def peel(text: str) -> Peeled:
+    """Find the innermost reply.
+
+    Args:
+        text: a template. A reply that only quotes log words (`550 no, status=sent (250 ok)`) is not peeled: what stands
+            inside must be a refusal or the sending server's own words.
+
+    Returns:
+        Its span; the whole text when nothing is wrapped around.
+    """
+    start = 0
+    for found in grammar.compiled("reply", "wrapper").finditer(text):
+        inner = text[found.end() :]
+        code = replies.parts(inner[:4]).code
+        is_reply_around = replies.parts(text[start : start + 8]).code is not None
+        if not inner.strip() or (code is not None and code < 400):
+            continue
+        if is_reply_around and (code is None or found[0].startswith("status=")):
+            continue
+        start = found.end()
+    end, stage = len(text), None
+    found_stage = grammar.compiled("reply", "in_reply_to").search(text)
+    if found_stage:
+        said = found_stage["command"].lower()
+        stage = next((stage for beginning, stage in STAGES if said.startswith(beginning)), None)
+        if found_stage[0].startswith("(") and found_stage.start() > start:
+            end = found_stage.start()
+    return Peeled(start, end, stage)
+
+
+@lru_cache(maxsize=1 << 14)
+def fold(word: str) -> str:
+    """One word in lower case, without accents and apostrophes."""
+    word = word.lower().replace("'", "").replace("’", "")
+    if word.isascii():
+        return word
+    return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c)).casefold()
+
+
+@dataclass
+class Scope:
+    """One text to compare rules with: a template, or the innermost reply in it."""
+
+    text: str
+    spelling: Mapping[str, str] = field(repr=False)
+    """Folded word, or two words with a space, -> the spelling that rules use."""
+
+    def __post_init__(self) -> None:
+        """Cut the text into words and read the codes in front."""
+        flat = self.text.replace("\\n", "  ")
+        if flat.count("_") > 2 and " " not in flat.strip():
+            flat = flat.replace("_", " ")
+        self.flat = flat
+        parts = replies.parts(flat)
+        self.code, self.enhanced_code = parts.code, parts.enhanced_code
+        opening = None if self.code else grammar.compiled("reply", "opening").search(flat)
+        if opening:
+            self.code, self.enhanced_code = int(opening["code"]), opening["status"]
+        self._spans: list[tuple[int, int]] = []
+        self._starts: list[int] = []
+        self.words = self._cut()
+
+    def _cut(self) -> str:
+        """` word word ` of the text; remembers where each word came from."""
+        found: list[tuple[str, int, int]] = []
+        code = str(self.code)
+        for token in grammar.compiled("reply", "word").finditer(self.flat):
+            kind, text, start = token.lastgroup, token[0], token.start()
+            if kind == "enhanced":
+                if self.enhanced_code is None and (len(found) < 6 or self.flat[start - 1] in "#("):
+                    self.enhanced_code = text
+            elif kind == "host" and (dot := _sentence_end(text)):
+                found.append((fold(text[:dot]), start, start + dot))
+                found.append((fold(text[dot + 1 :]), start + dot + 1, token.end()))
+            elif kind in {"host", "url"}:
+                found.append((MASK, start, token.end()))
+            elif text != code:
+                found.append((fold(text), start, token.end()))
+        return self._join(found)
+
+    def _join(self, found: list[tuple[str, int, int]]) -> str:
+        words = " "
+        at = 0
+        while at < len(found):
+            word, start, end = found[at]
+            pair = f"{word} {found[at + 1][0]}" if at + 1 < len(found) else ""
+            if pair in self.spelling:
+                word, end, at = self.spelling[pair], found[at + 1][2], at + 1
+            self._starts.append(len(words))
+            self._spans.append((start, end))
+            words += self.spelling.get(word, word) + " "
+            at += 1
+        return words
+
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """The words, each once."""
+        return frozenset(self.words.split())
+
+    @cached_property
+    def signs(self) -> frozenset[str]:
+        """Unbroken tokens in lower case, and of host names also every parent: what provider marks are looked up in."""
+        found = set()
+        for token in grammar.compiled("reply", "sign").finditer(self.flat):
+            sign = token[0].lower()
+            found.add(sign)
+            if "." in sign:
+                found.update(parents(sign))
+        return frozenset(found)
+
+    def place(self, start: int, end: int) -> tuple[int, int]:
+        """The span in `text` of a span in `words`."""
+        first = max(bisect_right(self._starts, start + 1) - 1, 0)
+        last = max(bisect_right(self._starts, max(end - 2, start)) - 1, first)
+        return self._spans[first][0], self._spans[last][1]
+
+
+def parents(host: str) -> list[str]:
+    """A host name and all it stands under: `a.b.c` -> `a.b.c`, `b.c`, `c`."""
+    labels = host.lower().strip(".").split(".")
+    return [".".join(labels[i:]) for i in range(len(labels))]
+
+
+def _sentence_end(text: str) -> int:
+    """Where a full stop without a space ends a sentence (`Access denied.Please`); 0 when the text is a host name."""
+    first, _, rest = text.partition(".")
+    is_sentence = (
+        first[-1:].islower()
+        and rest[:1].isupper()
+        and rest[1:].islower()
+        and rest.isalpha()
+        and rest.lower() not in _TOP_LEVELS
+    )
+    return len(first) if is_sentence else 0

@@ -1,0 +1,109 @@
+"""What a format is: a value that says which grammar rule reads which entry, and what the entry means.
+
+A format module holds data only; the engines in read/ and join/ do what it says, for one entry and for a million alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Role = Literal["start", "part", "end"]
+"""What an entry does in the life of a message or of a session."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Read a field's text again by finer rules: the first that fits adds its fields."""
+
+    source: str
+    rules: tuple[str, ...]
+    failed_only: bool = False
+    """Only where `status` says that the delivery did not succeed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """A field's text, or its first `letters` letters, looked up in a table gives another field."""
+
+    source: str
+    target: str
+    table: Mapping[str, str]
+    letters: int | None = None
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Every entry of the kind has this value; an absent `only_if` field leaves it out."""
+
+    target: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Trim:
+    """Take a closing mark off a field's text."""
+
+    source: str
+    suffix: str
+
+
+Step = Split | Lookup | Constant | Trim
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """One kind of entry: the rule that reads it, who writes it, what it means.
+
+    `rules` are tried in order; a rule marked in `may_refuse` is one whose free text Lark's lexer cannot give back.
+    """
+
+    name: str
+    rules: tuple[str, ...]
+    services: tuple[str, ...]
+    steps: tuple[Step, ...] = ()
+    hot: bool = False
+    may_refuse: bool = False
+    carries_nothing: bool = False
+    message: Role | None = None
+    session: Role | None = None
+    delivers: bool = False
+    """It reports a delivery attempt; `status` is in the words of the contract, or absent for what is no mail."""
+    expires: bool = False
+    """It ends every recipient that is still open, without naming them."""
+    origin: str | None = None
+    """Where a message comes from when it starts with this entry."""
+
+
+@dataclass(frozen=True, eq=False)
+class Format:
+    """A server's log: see the module docstring."""
+
+    name: str
+    grammar: str
+    title: str
+    kinds: tuple[Kind, ...]
+    program: str | None = None
+    """Rule that takes the syslog program apart into `instance` and `service`; None: one program, one service."""
+    programs: tuple[str, ...] = ()
+    """Syslog programs that are this format's, where `program` is None."""
+    instances: tuple[str, ...] = ()
+    """First letters of the instances that are this format's even when the service is not known."""
+    head: str | None = None
+    """Rule of what the server itself writes before the text (stamp, pid), also where syslog has written it already."""
+    ids_are_reused: bool = False
+    is_unique_id: Callable[[str], bool] = field(default=lambda _id: True)
+    timed_id: str | None = None
+    """Rule that finds, in a raw entry, an id that carries its birth; `id_time` reads it."""
+    id_time: Callable[[str], datetime | None] = field(default=lambda _id: None)
+    session_key: tuple[str, ...] = ("instance", "service", "pid")
+    is_plain: bool = False
+    """It also writes files of its own, where no syslog head stands before its stamp."""
+    reads: Literal["entries", "document"] = "entries"
+
+    def kind(self, name: str) -> Kind:
+        """The kind of this name."""
+        return next(kind for kind in self.kinds if kind.name == name)

@@ -1,0 +1,111 @@
+"""The year and the zone that a stamp does not say. The machine's own clock is never read here.
+
+The year comes from an option, else from ids that carry the time of their birth, else from the time of the file itself;
+inside one input the order of the months says when a year turns. The zone comes from an option, else it is UTC. What is
+not from the stamp or from an option is confessed on every entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+import polars as pl
+
+from smtplog.read.envelope import NAIVE_YEAR
+
+UTC = pl.Datetime("us", "UTC")
+
+
+@dataclass
+class Clock:
+    """State of one input, from block to block.
+
+    Args:
+        year: of the first stamp without one, when the user says so.
+        zone: IANA name for stamps without one, when the user says so.
+        reference: the time of the file; stamps do not lie after it.
+    """
+
+    year: int | None = None
+    zone: str | None = None
+    reference: datetime | None = None
+    current: int | None = None
+    month: int | None = None
+    guessed_year: bool = False
+    assumed_zone: bool = False
+
+    def apply(self, entries: pl.DataFrame, births: list[tuple[int, datetime]]) -> pl.DataFrame:
+        """Complete `at` and add `is_year_inferred`, `is_zone_assumed`.
+
+        Args:
+            entries: what `envelope.split` returned, blocks in order.
+            births: (row, time) of ids in this block that say when they were made; looked at once per input.
+        """
+        naive = entries["naive_at"]
+        if naive.null_count() == entries.height:
+            return entries.with_columns(is_year_inferred=pl.lit(False), is_zone_assumed=pl.lit(False))
+        yearless = pl.Series((naive.dt.year() == NAIVE_YEAR).fill_null(False))
+        self.assumed_zone |= self.zone is None
+        if yearless.any():
+            naive = self._with_year(naive, yearless, births)
+        zoned = _in_zone(naive, self.zone or "UTC")
+        return entries.with_columns(
+            at=zoned if entries["at"].null_count() == entries.height else entries["at"].zip_with(entries["at"].is_not_null(), zoned),
+            is_year_inferred=yearless if self.year is None else pl.lit(False),
+            is_zone_assumed=(naive.is_not_null() if self.zone is None else pl.lit(False)),
+        )
+
+    def _with_year(self, naive: pl.Series, yearless: pl.Series, births: list[tuple[int, datetime]]) -> pl.Series:
+        months = naive.zip_with(yearless, pl.Series([None], dtype=naive.dtype).new_from_index(0, len(naive))).dt.month()
+        months = months.cast(pl.Int32).fill_null(strategy="forward").fill_null(strategy="backward")
+        step = months.diff().fill_null(months[0] - self.month if self.month else 0)
+        turns = ((step <= -6).cast(pl.Int32) - (step >= 6).cast(pl.Int32)).cum_sum()
+        if self.current is None:
+            self.current = self._first_year(naive, turns, births)
+            turns = turns - turns[0]
+        years = turns + self.current
+        self.current, self.month = int(years[-1]), int(months[-1])
+        moved = pl.DataFrame({"n": naive, "y": years}).select(
+            pl.datetime("y", pl.col("n").dt.month(), pl.col("n").dt.day(), pl.col("n").dt.hour(), pl.col("n").dt.minute(),
+                        pl.col("n").dt.second(), pl.col("n").dt.microsecond(), time_unit="us", ambiguous="earliest")
+            if turns.n_unique() > 1
+            else pl.col("n").dt.offset_by(f"{int(years[0]) - NAIVE_YEAR}y")
+        ).to_series()  # fmt: skip
+        return moved.zip_with(yearless, naive) if not yearless.all() else moved
+
+    def _first_year(self, naive: pl.Series, turns: pl.Series, births: list[tuple[int, datetime]]) -> int:
+        if self.year is not None:
+            return self.year
+        self.guessed_year = True
+        for row, born in births:
+            stamp = naive[row]
+            if stamp is not None:
+                return _nearest(stamp, born) - int(turns[row] - turns[0])
+        first = naive.drop_nulls()[0]
+        if self.reference is None:
+            return NAIVE_YEAR
+        latest = self.reference.astimezone(timezone.utc).replace(tzinfo=None) + timedelta(days=1)
+        fits = first.month, first.day, first.hour
+        return latest.year if fits <= (latest.month, latest.day, latest.hour) else latest.year - 1
+
+
+def _nearest(stamp: datetime, born: datetime) -> int:
+    """The year in which a stamp without one lies nearest to a time."""
+    naive = born.replace(tzinfo=None)
+
+    def distance(year: int) -> float:
+        day = min(stamp.day, 28) if stamp.month == 2 else stamp.day
+        return abs((stamp.replace(year=year, day=day) - naive).total_seconds())
+
+    return min((naive.year - 1, naive.year, naive.year + 1), key=distance)
+
+
+def _in_zone(naive: pl.Series, zone: str) -> pl.Series:
+    """Local times as UTC; of a time that occurs twice the first, one that never occurs an hour later."""
+    if zone == "UTC":
+        return naive.cast(UTC)
+    frame = pl.DataFrame({"n": naive})
+    there = pl.col("n").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    later = (pl.col("n") + timedelta(hours=1)).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    return frame.select(pl.coalesce(there, later).dt.convert_time_zone("UTC")).to_series()

@@ -1,0 +1,78 @@
+"""One entry -> its kind and fields. The same rules and steps as in columns.py, on one text with Python's `re`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from smtplog.formats.base import Constant, Format, Kind, Lookup, Split, Step, Trim
+from smtplog.read import grammar
+from smtplog.read.columns import spelling, split_fields
+from smtplog.read.grammar import Refused
+
+Fields = dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What a text is: its kind, the rule that fitted, the fields with their types."""
+
+    kind: Kind
+    rule: str
+    fields: dict[str, Any]
+
+
+def read(text: str, one: Format, kinds: Iterable[Kind]) -> Understood | None:
+    """Read one text; None when no rule of these kinds fits. Never raises for text."""
+    for kind in kinds:
+        for rule in kind.rules:
+            fits = grammar.compiled(one.grammar, rule).fullmatch(text)
+            if fits:
+                return Understood(kind, rule, meaning(fits.groupdict(), one.grammar, kind))
+    return None
+
+
+def meaning(captured: Fields, name: str, kind: Kind) -> dict[str, Any]:
+    """Take the kind's steps and give every field its type."""
+    for step in kind.steps:
+        captured = _take_step(captured, name, step)
+    return {f: None if text is None else spelling(f).of_text(text) for f, text in captured.items()}
+
+
+def _take_step(captured: Fields, name: str, step: Step) -> Fields:
+    match step:
+        case Trim(source, suffix):
+            text = captured[source]
+            return captured | {source: text.removesuffix(suffix) if text is not None else None}
+        case Constant(target, value):
+            return _first_of(captured, {target: value})
+        case Lookup(source, target, table, letters, default):
+            text = captured.get(source)
+            value = default if text is None else table.get(text[:letters], default)
+            return _first_of(captured, {target: value or None})
+        case Split(source, rules):
+            found: Fields = dict.fromkeys(split_fields(name, step))
+            text = captured.get(source)
+            if text is not None:
+                patterns = (grammar.compiled(name, rule) for rule in rules)
+                fits = next((m for p in patterns if (m := p.fullmatch(text))), None)
+                found |= fits.groupdict() if fits else {}
+            return _first_of(captured, found)
+
+
+def _first_of(captured: Fields, added: Fields) -> Fields:
+    return captured | {f: v for f, v in added.items() if captured.get(f) is None}
+
+
+def explain(text: str, one: Format, kinds: Iterable[Kind]) -> str | None:
+    """Why no rule fits: what the rule that came farthest expected, and where."""
+    farthest: tuple[int, str, Refused] | None = None
+    for kind in kinds:
+        for rule in kind.rules:
+            try:
+                grammar.parser(one.grammar, rule).tree(text)
+            except Refused as refused:
+                if farthest is None or refused.column > farthest[0]:
+                    farthest = refused.column, rule, refused
+    return f"{farthest[1]}: {farthest[2]}" if farthest else None

@@ -1,0 +1,112 @@
+"""What became of every recipient, and what the words around a dialogue tell about its ends.
+
+Five outcomes (RFC 5321 s.3.3, s.4.1.1.4, s.6.1): responsibility passes to the server with the reply to the end of data
+and not before; a connection that breaks after it leaves the outcome unknown, and the message may come twice.
+"""
+
+from __future__ import annotations
+
+from smtplog.smtp.dialogue import Answer, Conversation, Mail, Rcpt, Token
+
+_LONGEST_LINE = 998
+"""Octets of a text line without its end (RFC 5322 s.2.1.1, RFC 5321 s.4.5.3.1.6)."""
+
+
+def decide(talk: Conversation, *, is_in_data: bool) -> None:
+    """Give every recipient its outcome, and the conversation its end."""
+    if any(step.verb == "QUIT" for step in talk.steps):
+        talk.closed_by = "quit" if talk.closed_by in {None, "client", "server"} else talk.closed_by
+    last = talk.mails[-1] if talk.mails else None
+    for mail in talk.mails:
+        _decide_mail(talk, mail, is_last=mail is last, is_in_data=is_in_data and mail is last)
+
+
+def _decide_mail(talk: Conversation, mail: Mail, *, is_last: bool, is_in_data: bool) -> None:
+    for rcpt in mail.rcpts:
+        if rcpt.answer is not None and not rcpt.is_accepted:
+            _settle(rcpt, rcpt.answer, "rcpt")
+        elif rcpt.answer is None:
+            rcpt.stage = "rcpt"
+    accepted = mail.accepted
+    if mail.data is not None and mail.data.code >= 400:
+        for rcpt in accepted:
+            _settle(rcpt, mail.data, "data")
+        return
+    if mail.ends:
+        for i, rcpt in enumerate(accepted):
+            if i < len(mail.ends) or talk.protocol != "lmtp":
+                _settle(rcpt, mail.ends[i] if talk.protocol == "lmtp" else mail.ends[-1], "end_of_data")
+            else:
+                rcpt.stage = "end_of_data"
+        return
+    is_open = is_last and not mail.is_over and not _has_ended(talk)
+    for rcpt in accepted:
+        if mail.is_ended or is_in_data or mail.has_data:
+            rcpt.outcome, rcpt.stage = "unknown", "end_of_data"
+        elif is_open or (is_last and any(s.verb == "DATA" and s.mail is mail and not s.answers for s in talk.steps)):
+            rcpt.outcome, rcpt.stage = "unknown", "data"
+        else:
+            rcpt.outcome, rcpt.stage, rcpt.deciding = "not_sent", "rcpt", rcpt.answer
+
+
+def _has_ended(talk: Conversation) -> bool:
+    return talk.closed_by is not None or any(step.code == 421 for step in talk.steps)
+
+
+def _settle(rcpt: Rcpt, answer: Answer, stage: str) -> None:
+    first = answer.code // 100
+    rcpt.outcome = {2: "accepted", 4: "deferred", 5: "rejected"}.get(first, "unknown")
+    rcpt.stage, rcpt.deciding = stage, answer
+
+
+def in_order(mail: Mail) -> list[Rcpt]:
+    """The recipients in the order their fate was decided: those refused at RCPT first, then those of the message."""
+    return sorted(mail.rcpts, key=lambda r: r.is_accepted or r.answer is None)
+
+
+def first_host(text: str | None) -> str | None:
+    """The name a server gives itself: first word of its greeting (RFC 5321 s.4.2, s.4.3.1), when it can be one."""
+    word = (text or "").split("\n", 1)[0].split(" ", 1)[0].strip("<>,;")
+    is_name = "." in word and all(c.isalnum() or c in ".-_" for c in word)
+    return word if is_name or (word.startswith("[") and word.endswith("]")) else None
+
+
+def note_tls(talk: Conversation, text: str) -> None:
+    """`TLSv1.3:TLS_AES_256_GCM_SHA384:256`, `TLSv1.3 / TLS_AES_256_GCM_SHA384`: version, cipher, bits."""
+    tls = talk.tls = talk.tls or {}
+    for word in text.replace("/", " ").replace(":", " ").replace(",", " ").split():
+        if word.upper().startswith(("TLSV", "SSLV", "TLS1")) and len(word) < 12:
+            tls.setdefault("version", word)
+        elif word.isdigit() and len(word) < 5:
+            tls.setdefault("bits", int(word))
+        elif "_" in word or word.count("-") >= 2:
+            tls.setdefault("cipher", word)
+
+
+def note_peer(talk: Conversation, text: str) -> None:
+    """`name|address|port` of the server as the client's tool says it; empty parts are unknown."""
+    name, _, rest = text.partition("|")
+    ip, _, port = rest.partition("|")
+    if name and not _is_ip(name):
+        talk.server_name = talk.server_name or name
+    elif name and not ip:
+        ip = name
+    talk.server_ip = talk.server_ip or (ip if _is_ip(ip) else None)
+    if port.isdigit() and len(port) <= 5:
+        talk.server_port = talk.server_port or int(port)
+
+
+def _is_ip(text: str) -> bool:
+    return bool(text) and (":" in text or text.replace(".", "").isdigit()) and all(c in "0123456789abcdefABCDEF:." for c in text)
+
+
+def look_at(mail: Mail, token: Token) -> None:
+    """Remember a line of the message that breaks a rule (RFC 5321 s.4.5.2, s.4.5.3.1.6, s.2.3.1)."""
+    text = token.text
+    if mail.longest is None and len(text) > _LONGEST_LINE:
+        mail.longest = token
+    if mail.eight_bit is None and not text.isascii():
+        mail.eight_bit = token
+    if mail.unstuffed is None and text.startswith(".") and not text.startswith("..") and len(text) > 1:
+        mail.unstuffed = token
+
