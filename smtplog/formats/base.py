@@ -94,8 +94,8 @@ class Format:
     """First letters of the instances that are this format's even when the service is not known."""
     head: str | None = None
     """Rule of what the server itself writes before the text (stamp, pid), also where syslog has written it already."""
-    ids_are_reused: bool = False
-    is_unique_id: Callable[[str], bool] = field(default=lambda _id: True)
+    unique_id_letters: int = 0
+    """Queue ids of at least so many letters are never used again; shorter ones may be, after a second."""
     timed_id: str | None = None
     """Rule that finds, in a raw entry, an id that carries its birth; `id_time` reads it."""
     id_time: Callable[[str], datetime | None] = field(default=lambda _id: None)

@@ -83,19 +83,13 @@ def id_time(queue_id: str) -> datetime | None:
     return datetime.fromtimestamp(seconds, timezone.utc)
 
 
-def is_long(queue_id: str) -> bool:
-    """Long ids are never used again; short ones may be after a second."""
-    return len(queue_id) >= 12
-
-
 FORMAT = Format(
     name="postfix",
     title="Postfix 2.x - 3.11",
     grammar="postfix",
     program="program",
     instances=("postfix",),
-    ids_are_reused=True,
-    is_unique_id=is_long,
+    unique_id_letters=12,
     timed_id="timed_id",
     id_time=id_time,
     kinds=(

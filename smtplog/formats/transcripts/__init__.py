@@ -1,0 +1,120 @@
+"""The forms in which people keep SMTP dialogues, one value each; the more special stand first.
+
+A new form is one grammar, one row here, and one sample with its golden answer.
+"""
+
+from __future__ import annotations
+
+from smtplog.formats.transcripts.form import Form
+
+FORMS: tuple[Form, ...] = (
+    Form(
+        "smtplib", "Python smtplib, set_debuglevel", "transcript_smtplib",
+        ("reply",), ("send",), literal="python", skips=("retcode (",),
+    ),
+    Form("aiosmtpd", "aiosmtpd's mail.log", "transcript_aiosmtpd", ("<<",), (">>",), literal="python"),
+    Form("ruby", "Ruby Net::SMTP, set_debug_output", "transcript_ruby", ("->",), ("<-",), literal="quoted"),
+    Form(
+        "perl", "Perl Net::SMTP, Debug", "transcript_perl",
+        ("<<<",), (">>>",), tls_marks=("::_SSL", "::SSL"), skips=("(decoded)", "Net::"),
+    ),
+    Form(
+        "phpmailer", "PHPMailer, SMTPDebug", "transcript_phpmailer",
+        ("SERVER -> CLIENT", "SMTP -> FROM SERVER"), ("CLIENT -> SERVER", "CLIENT -> SMTP"),
+    ),
+    Form(
+        "swiftmailer", "Swift Mailer, logger plugin", "transcript_swiftmailer",
+        ("<<",), (">>",), signs=("++ Starting", "\n!! ", "++ Swift_", "Swift_"), repeats=True,
+    ),
+    Form("swaks", "swaks", "transcript_swaks", ("<-", "<**", "<~", "<~*"), ("->", "**>", "~>", "*~>"),
+         tls_marks=("<~", "<~*", "~>", "*~>")),
+    Form("curl", "curl -v", "transcript_curl", ("<",), (">",), body="absent",
+         signs=("* Connected to", "*   Trying", "* Trying", "* Connection #", "bytes data]")),
+    Form("curl-trace", "curl --trace-ascii, --trace", "transcript_curltrace", ("<=",), ("=>",), body="absent", blocks="rows"),
+    Form("nodemailer", "nodemailer, debug", "transcript_nodemailer", ("S",), ("C",), body="bare", is_whole=True),
+    Form("go-mail", "go-mail, debug log", "transcript_gomail", ("C <-- S",), ("C --> S",)),
+    Form("msmtp", "msmtp -d", "transcript_msmtp", ("<--",), ("-->",),
+         signs=("loaded ", "using account", "reading recipients", "msmtp:", "tls_starttls")),
+    Form("mdaemon", "MDaemon session logs", "transcript_msmtp", ("-->",), ("<--",)),
+    Form("s-nail", "s-nail and heirloom mailx -v", "transcript_snail", (" SERVER:",), (" ",)),
+    Form("mutt", "mutt -d", "transcript_mutt", ("<",), (">",), body="absent"),
+    Form(
+        "dsn", "delivery report, transcript of session", "transcript_arrows", ("<<<",), (">>>",),
+        body="absent", signs=("ranscript of session", "ranscript of the session", "while talking to"),
+    ),
+    Form("sendmail", "sendmail -v, mailx -v", "transcript_arrows", ("<<<",), (">>>",), body="absent", bare_replies=True),
+    Form("arrows", "three arrows", "transcript_arrows", ("<<<",), (">>>",), skips=("IO:",)),
+    Form(
+        "postfix-notice", "Postfix notice to the postmaster", "transcript_postfix_notice", ("Out",), ("In",),
+        body="absent", is_folded=True,
+    ),
+    Form(
+        "postfix-debug", "Postfix debug_peer_list", "transcript_postfix_debug", (">",), ("<",),
+        body="absent", is_whole=True,
+    ),
+    Form("exim", "Exim -v, -d, -bs", "transcript_exim", ("<<",), (">>", "|>", "+>"), body="absent"),
+    Form("exchange", "Exchange protocol log", "transcript_exchange", (">",), ("<",),
+         literal="csv", body="absent", is_whole=True),
+    Form("hmailserver", "hMailServer", "transcript_hmailserver", ("SENT",), ("RECEIVED",), body="absent", is_whole=True),
+    Form("stalwart", "Stalwart traces", "transcript_stalwart", ("write",), ("read",), literal="quoted", is_whole=True),
+    Form(
+        "go-guerrilla", "go-guerrilla debug log", "transcript_guerrilla",
+        ("Writing response to client",), ("Client sent",), literal="quoted", body="absent", is_whole=True,
+    ),
+    Form(
+        "thunderbird", "Thunderbird's SMTP log", "transcript_thunderbird", ("SMTP Response", "S"), ("SMTP Send", "C"),
+        signs=("mailnews.smtp", "SMTP Response", "SMTP Send", "/SMTP "), is_whole=True,
+    ),
+    Form("smtp-cli", "smtp-cli", "transcript_smtpcli", (), (">",), signs=("] '",)),
+    Form("qsmtpd", "Qsmtpd, posttls-finger, Symfony Mailer", "transcript_qsmtpd", ("<", "<e"), (">", ">e"),
+         tls_marks=("<e", ">e")),
+    Form("outlook", "Outlook, Outlook Express", "transcript_outlook", ("[rx]", "<rx>"), ("[tx]", "<tx>"), is_whole=True),
+    Form("tshark-fields", "tshark -Y smtp", "transcript_tsharkfields", ("S",), ("C",), literal="bars",
+         body="absent", is_whole=True),
+    Form("tshark-follow", "tshark -z follow,tcp,ascii", "transcript_tsharkfollow", ("\t",), ("",),
+         blocks="octets", signs=("Follow: tcp",)),
+    Form("mailkit", "MailKit protocol log", "transcript_rfc", ("S",), ("C",), signs=("Connected to smtp",)),
+    Form("haraka", "Haraka protocol log", "transcript_rfc", ("S",), ("C",), body="absent", signs=("[PROTOCOL]",)),
+    Form(
+        "rfc", "S: and C: as in RFCs and Wikipedia", "transcript_rfc",
+        ("S", "Server", "SERVER", "server", "SMTP response"), ("C", "Client", "CLIENT", "client", "SMTP request"),
+        body="loose", is_folded=True,
+    ),
+    Form("javamail", "JavaMail, Angus Mail, mail.debug", None, body="bare", signs=("DEBUG SMTP:", "DEBUG: setDebug"),
+         skips=("DEBUG",), weight=0.41),
+    Form("openssl", "openssl s_client", None, body="bare", signs=("CONNECTED(", "verify return", "SSL-Session:"), weight=0.41),
+    Form("telnet", "telnet, nc", None, body="bare", signs=("Escape character", "Trying ", "Connection closed by foreign"),
+         weight=0.41),
+    Form("unmarked", "no marks at all", None, body="bare", weight=0.4),
+)  # fmt: skip
+"""Every form, in the order in which they win a tie."""
+
+FLAT_FORMS = ("flattened", "flattened-unmarked")
+"""Names of what was on one line, with and without marks."""
+
+CLOSED_WORDS = (
+    "connection closed", "closed connection", "closes the connection", "closes connection", "closed by foreign host",
+    "remote host closed", "connection reset", "reset by peer", "unexpected eof", "[eof]", "econnreset", "epipe",
+    "broken pipe", "lost connection", "connection lost", "server closed", "connection dropped", "socket hang up",
+    "connection close", "closing connection", "left intact", "disconnect", "session aborted", "session terminated",
+    "server closing", "hung up", "unexpectedly closed", "close connection", "(closed)<<",
+)  # fmt: skip
+"""Words of notes that say that the connection ended."""
+
+BY_SERVER_WORDS = (
+    "remote host closed", "reset", "by foreign", "unexpected eof", "[eof]", "server close", "closed by server", "epipe",
+    "broken pipe", "lost connection", "server closing", "peer", "unexpected", "(closed)<<", "hang up", "aborted",
+)  # fmt: skip
+"""Words that say that it was the other side."""
+
+TIMEOUT_WORDS = ("timed out", "timeout", "time out", "etimedout", "no reply in")
+
+TLS_WORDS = (
+    "tls started", "ssl connection using", "tls connection started", "tls negotiated", "negotiation succeeded",
+    "tls negotiation", "tls session parameters", "starttls negotiation", "tls handshake completed", "tls version",
+    "protocol version used for tls", "start tls", "switch to tls", "tls established",
+)  # fmt: skip
+"""Words of notes that say that TLS began."""
+
+BODY_WORDS = ("(writing message)", "(message goes here)", "(message body)", "[message]", "(message)", "<message body>")
+"""What stands for a message that is not shown."""

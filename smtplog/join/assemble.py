@@ -1,0 +1,341 @@
+"""Events of lives that are over -> frames of messages, deliveries, sessions with the columns of their records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from smtplog.contract import schema
+from smtplog.contract.records import Delivery, Message, Record, Session
+from smtplog.formats.base import Kind
+from smtplog.join import lives
+from smtplog.read.detect import Place, daemon
+
+SOURCE_SHIFT = 40
+"""A place in the order of everything: number of the source, then the line."""
+ALWAYS = frozenset({"queue_id", "status", "recipient", "original_recipient"})
+STAMP = "%Y-%m-%dT%H:%M:%S%.6fZ"
+
+FINAL = ("delivered", "sent", "bounced", "expired", "rejected", "discarded", "expanded", "cancelled")
+OPEN = ("deferred", "held", "temp_rejected", "unknown")
+WORST_FIRST = ("bounced", "expired", "rejected", "cancelled", "discarded", "sent", "delivered", "expanded")
+
+Frames = Mapping[str, pl.DataFrame]
+
+
+def no_lives() -> pl.DataFrame:
+    """The frame of no life at all."""
+    stamp = pl.Datetime("us", "UTC")
+    return pl.DataFrame(
+        schema={"number": pl.UInt32, "life": pl.UInt32, "key": pl.UInt64, "first_seq": pl.Int64, "last_seq": pl.Int64,
+                "first_at": stamp, "last_at": stamp, "start_seq": pl.Int64, "end_seq": pl.Int64, "has_start": pl.Boolean,
+                "has_end": pl.Boolean, "due_at": stamp, "is_due": pl.Boolean}
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class View:
+    """What the numbers in the events stand for."""
+
+    places: list[Place]
+    sources: list[str]
+    kinds: Mapping[tuple[str, str], Kind]
+    wanted: Mapping[str, frozenset[str] | None]
+
+    def kind(self, label: str) -> Kind:
+        """The kind of a label `format/kind`."""
+        one, _, name = label.partition("/")
+        return self.kinds[one, name]
+
+    def wants(self, table: str, *columns: str) -> bool:
+        """Is any of these columns of a table asked for?"""
+        if table not in self.wanted:
+            return False
+        asked = self.wanted[table]
+        return asked is None or not asked.isdisjoint(columns)
+
+    def columns(self, table: str, record: type[Record]) -> list[str]:
+        """The columns asked for, in the order of the record."""
+        asked = self.wanted[table]
+        return [name for name in schema.of(record) if asked is None or name in asked]
+
+    @cached_property
+    def place_frame(self) -> pl.DataFrame:
+        """Each place: host, instance, service, format, and its `unit` for messages and for sessions."""
+        queues: dict[Any, int] = {}
+        services: dict[Any, int] = {}
+        rows = []
+        for i, place in enumerate(self.places):
+            name = place.format.name if place.format else None
+            queue = queues.setdefault((name, place.host, place.instance), len(queues))
+            service = services.setdefault((name, place.host, place.instance, place.service), len(services))
+            letters = place.format.unique_id_letters if place.format else 0
+            transport = daemon(place.service) if place.service else None
+            rows.append((i, place.host, place.instance, place.service, name, transport, queue, service, letters))
+        names = ("place", "host", "instance", "service", "format", "daemon", "queue_unit", "service_unit", "letters")
+        kinds = (pl.UInt32, *[pl.String] * 5, *[pl.UInt32] * 3)
+        return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
+
+    def of_place(self, frame: pl.DataFrame, name: str) -> pl.Series:
+        """A property of the place of every row."""
+        return self.place_frame[name].gather(frame["place"]).alias(name)
+
+    def source(self, frame: pl.DataFrame) -> pl.Series:
+        """The source of every row."""
+        if len(self.sources) == 1:
+            return pl.Series("source", self.sources, dtype=pl.String).new_from_index(0, frame.height)
+        return pl.Series("source", self.sources, dtype=pl.String).gather(frame["seq"] // (1 << SOURCE_SHIFT))
+
+    def tie(self, frame: pl.DataFrame, label: str, sort: str) -> pl.DataFrame:
+        """The frame's ties for lives of a sort: {unit, key, role, seq, at, is_reused}."""
+        kind = self.kind(label)
+        role = lives.ROLES[(kind.message if sort == "message" else kind.session) or "part"]
+        unit = self.of_place(frame, "queue_unit" if sort == "message" else "service_unit")
+        if sort == "message":
+            ids = frame["queue_id"]
+            key = pl.struct(unit=unit, queue_id=ids).hash(1)
+            alone = pl.struct(unit=unit, seq=frame["seq"]).hash(2)
+            if ids.null_count():  # an event that belongs to no message is a life of its own
+                key = pl.when(ids.is_null()).then(alone).otherwise(key)
+            return frame.select(
+                "seq", "at", unit=unit, key=key, is_reused=ids.str.len_bytes().fill_null(0) < self.of_place(frame, "letters"),
+                role=pl.when(ids.is_null()).then(pl.lit(lives.END)).otherwise(pl.lit(role)).cast(pl.UInt8),
+            )  # fmt: skip
+        return frame.select(
+            "seq", "at", unit=unit, key=pl.struct(unit=unit, pid=frame["pid"]).hash(3), is_reused=pl.lit(True),
+            role=pl.lit(role, dtype=pl.UInt8),
+        )  # fmt: skip
+
+
+def messages_and_deliveries(
+    events: Frames, table: pl.DataFrame, view: View
+) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
+    """The frames of the lives in `table`, in its order.
+
+    Args:
+        events: for each kind its events, with `life` = the number in `table`.
+        table: the lives.
+        view: what the numbers stand for.
+    """
+    told = _told(events, table, view)
+    attempts = _attempts(events, table, told, view)
+    deliveries = None
+    if "deliveries" in view.wanted:
+        deliveries = _shape(attempts, view.columns("deliveries", Delivery), Delivery)
+    messages = None
+    if "messages" in view.wanted:
+        messages = _messages(told, attempts, view)
+    return messages, deliveries
+
+
+def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
+    """One row per life: what its events say of the message, the earliest word first."""
+    names = set(schema.of(Message)) - {"status", "recipients", "host", "instance", "format"}
+    asked = (view.wanted.get("messages", frozenset()), view.wanted.get("deliveries", frozenset()))
+    if None not in asked:
+        names &= {name for one in asked for name in one or ()} | {"queue_id"}
+    told = table.select("number", "first_seq", "end_seq", "first_at", "has_start", "has_end")
+    told = told.with_columns(place=pl.lit(None, dtype=pl.UInt32), queue_id=pl.lit(None, dtype=pl.String))
+    told = told.with_columns(origin=pl.lit(None, dtype=pl.String), removed_at=pl.lit(None, dtype=pl.Datetime("us", "UTC")))
+    for label in sorted(events, key=lambda label: lives.ROLES[view.kind(label).message or "end"]):
+        kind, frame = view.kind(label), events[label]
+        if kind.message is None and not kind.delivers:
+            continue
+        gives = [name for name in frame.columns if name in names]
+        if kind.delivers:
+            gives = [name for name in gives if name in ("queue_id", "sender", "client_name", "client_ip", "helo", "auth_user")]
+        first = frame.select("life", "place", *gives).unique("life", keep="first")
+        if kind.origin and kind.message == "start":
+            first = first.with_columns(origin=pl.lit(kind.origin))
+        if kind.message == "end" and not kind.delivers:
+            first = first.join(frame.group_by("life").agg(removed_at=pl.col("at").max()), on="life")
+        told = _fill(told, first)
+    return told.with_columns(message_key=_message_key(told, view))
+
+
+def _fill(told: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
+    """Fill what is still null from `more` (by life)."""
+    both = told.join(more, left_on="number", right_on="life", how="left", suffix=" ", maintain_order="left")
+    doubled = [name for name in told.columns if f"{name} " in both.columns]
+    return both.with_columns(pl.coalesce(name, f"{name} ") for name in doubled).drop(f"{name} " for name in doubled)
+
+
+def _message_key(told: pl.DataFrame, view: View) -> pl.Expr:
+    """host/instance/queue_id, and where ids come back the time of the first line; no key without a queue id."""
+    letters = view.of_place(told, "letters")
+    is_short = told["queue_id"].str.len_bytes() < letters
+    known = pl.concat_str(pl.lit("@"), pl.col("first_at").dt.strftime(STAMP))
+    since = pl.when(is_short).then(pl.when("has_start").then(known).otherwise(pl.lit("@?"))).otherwise(pl.lit(""))
+    parts = [view.of_place(told, name).fill_null("-") for name in ("host", "instance")]
+    return pl.concat_str(pl.lit(parts[0]), pl.lit("/"), pl.lit(parts[1]), pl.lit("/"), "queue_id", since)
+
+
+def _attempts(events: Frames, table: pl.DataFrame, told: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Every delivery attempt of these lives with the columns that were asked for, and what ends them."""
+    mine = [frame.with_columns(_kind=pl.lit(label)) for label, frame in events.items() if view.kind(label).delivers]
+    empty = pl.DataFrame(
+        schema={"life": pl.UInt32, "seq": pl.Int64, "place": pl.UInt32, "status": pl.String, "queue_id": pl.String,
+                "recipient": pl.String, "original_recipient": pl.String, "at": pl.Datetime("us", "UTC"), "_kind": pl.String}
+    )  # fmt: skip
+    tries = pl.concat([empty, *mine], how="diagonal").filter(pl.col("status").is_not_null())
+    ended = [events[label] for label in events if view.kind(label).expires]
+    if ended:
+        tries = pl.concat([tries, _expired(tries, pl.concat(ended, how="diagonal"))], how="diagonal")
+    tries = tries.sort("life", "seq")
+    gives = ["message_key", *(n for n in ("message_id", "sender", "client_name", "client_ip", "helo", "auth_user") if n in told.columns)]
+    message = told.select("number", *gives)
+    both = tries.join(message, left_on="life", right_on="number", how="left", suffix=" ", maintain_order="left")
+    doubled = [name for name in tries.columns if f"{name} " in both.columns]
+    both = both.with_columns(pl.coalesce(name, f"{name} ") for name in doubled).drop(f"{name} " for name in doubled)
+    return _complete(both, view)
+
+
+def _expired(tries: pl.DataFrame, ended: pl.DataFrame) -> pl.DataFrame:
+    """One row for each recipient that is still open when its message expires; it carries its last transient reason."""
+    last = tries.sort("seq").unique(["life", "recipient", "original_recipient"], keep="last", maintain_order=True)
+    still = last.filter(pl.col("status").is_in(["deferred", "held"]))
+    end = ended.select("life", "seq", "at", "place", *(c for c in ("sender",) if c in ended.columns)).unique("life", keep="first")
+    named = still.drop("seq", "at", "place", *(c for c in ("sender", "delay_s") if c in still.columns)).join(end, on="life")
+    nameless = end.join(last, on="life", how="anti")
+    return pl.concat([named, nameless], how="diagonal").with_columns(status=pl.lit("expired"))
+
+
+def _complete(tries: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Add what follows from the rest: domain, transport, attempt, finality, keys, provenance."""
+    wants = view.wants
+    add: dict[str, pl.Expr | pl.Series] = {"is_final": pl.col("status").is_in(FINAL)}
+    if wants("deliveries", "recipient_domain"):
+        domain = pl.col("recipient").str.split("@").list.last().str.to_lowercase()
+        add["recipient_domain"] = pl.when(pl.col("recipient").str.contains("@", literal=True)).then(domain)
+    if wants("deliveries", "transport"):
+        service = view.of_place(tries, "daemon")
+        add["transport"] = pl.coalesce("transport", service) if "transport" in tries.columns else service
+    for name in ("host", "format"):
+        if wants("deliveries", name):
+            add[name] = view.of_place(tries, name)
+    if wants("deliveries", "source"):
+        add["source"] = view.source(tries)
+    add["line"] = pl.col("seq") % (1 << SOURCE_SHIFT)
+    tries = tries.with_columns(**add)
+    if wants("deliveries", "attempt"):
+        tries = tries.with_columns(attempt=_attempt())
+    if wants("deliveries", "delivery_key"):
+        tries = tries.with_columns(delivery_key=_delivery_key(tries))
+    return tries
+
+
+def _attempt() -> pl.Expr:
+    """Which attempt for its recipient; giving up is none, it keeps the number of the last."""
+    counted = (pl.col("status") != "expired").cum_sum().over("life", "recipient", "original_recipient").cast(pl.Int64)
+    return pl.when(pl.col("message_key").is_not_null()).then(pl.max_horizontal(counted, pl.lit(1)))
+
+
+def _delivery_key(tries: pl.DataFrame) -> pl.Series:
+    """A short hash of what makes an attempt one of its own. Stable over versions: no engine's own hash is."""
+    names = ("message_key", "session_key", "recipient", "original_recipient", "at", "line_text", "detail", "reply_text", "status")
+    here = [pl.col(name).cast(pl.String).fill_null("") for name in names if name in tries.columns]
+    text = tries.select(pl.concat_str(here, separator="\0")).to_series()
+    return pl.Series([hashlib.blake2b(t.encode(), digest_size=10).hexdigest() for t in text], dtype=pl.String)
+
+
+def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.DataFrame:
+    told = told.filter(pl.col("queue_id").is_not_null())
+    if view.wants("messages", "status", "recipients", "recipient_count"):
+        told = told.join(_results(attempts), left_on="number", right_on="life", how="left", maintain_order="left")
+        told = told.with_columns(status=_status()).drop("statuses")
+    add: dict[str, Any] = {
+        "line": pl.col("first_seq") % (1 << SOURCE_SHIFT),
+        "received_at": pl.when("has_start").then("first_at"),
+        "is_partial": ~(pl.col("has_start") & pl.col("has_end")),
+        "source": view.source(told.rename({"first_seq": "seq"}) if "seq" not in told.columns else told),
+        **{name: view.of_place(told, name) for name in ("host", "instance", "format")},
+    }
+    return _shape(told.with_columns(**add), view.columns("messages", Message), Message)
+
+
+def _results(attempts: pl.DataFrame) -> pl.DataFrame:
+    """For each life its recipients' results, and the set of their states."""
+    known = {name: name if name in attempts.columns else pl.lit(None, dtype=pl.String) for name in ("reason", "relay_name")}
+    last = (
+        attempts.filter(pl.col("recipient").is_not_null())
+        .select("life", "recipient", "original_recipient", "status", "at", "seq", **known)
+        .group_by("life", "recipient", "original_recipient", maintain_order=True)
+        .agg(
+            status=pl.col("status").last(),
+            attempts=pl.max_horizontal((pl.col("status") != "expired").sum().cast(pl.Int64), pl.lit(1)),
+            first_at=pl.col("at").first(),
+            last_at=pl.col("at").last(),
+            reason=pl.col("reason").last(),
+            relay_name=pl.col("relay_name").last(),
+        )
+        .rename({"recipient": "address", "original_recipient": "original_address"})
+    )
+    fields = [name for name in last.columns if name != "life"]
+    return last.group_by("life").agg(statuses=pl.col("status").unique(), recipients=pl.struct(fields))
+
+
+def _status() -> pl.Expr:
+    """Deferred, held or active while any recipient is open; else the worst."""
+    statuses = pl.col("statuses")
+    out = pl.when(statuses.is_null()).then(pl.when("has_end").then(pl.lit("unknown")).otherwise(pl.lit("active")))
+    for name in ("deferred", "held"):
+        out = out.when(statuses.list.contains(name) & ~pl.col("has_end")).then(pl.lit(name))
+    for name in WORST_FIRST:
+        out = out.when(statuses.list.contains(name)).then(pl.lit(name))
+    return out.otherwise(statuses.list.first())
+
+
+def sessions(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
+    """The sessions of the lives in `table`, in its order."""
+    parts = [frame.with_columns(_kind=pl.lit(view.kind(label).name)) for label, frame in events.items()]
+    empty = pl.DataFrame(schema={"life": pl.UInt32, "seq": pl.Int64, "place": pl.UInt32, "at": pl.Datetime("us", "UTC"), "_kind": pl.String})
+    told = table.select("number", "first_seq", "first_at", "last_at", "has_start", "has_end")
+    told = told.with_columns(place=pl.lit(None, dtype=pl.UInt32), pid=pl.lit(None, dtype=pl.Int64))
+    names = set(schema.spellings(Session)) - {"host", "format", "instance", "service"}
+    for label in sorted(events, key=lambda label: lives.ROLES[view.kind(label).session or "part"]):
+        frame = events[label]
+        told = _fill(told, frame.select("life", "place", "pid", *(n for n in frame.columns if n in names)).unique("life", keep="first"))
+    whole = pl.concat([empty, *parts], how="diagonal").sort("life", "seq")
+    _ = whole
+    add: dict[str, Any] = {
+        "line": pl.col("first_seq") % (1 << SOURCE_SHIFT),
+        "opened_at": pl.when("has_start").then("first_at"),
+        "closed_at": pl.when("has_end").then("last_at"),
+        "role": pl.lit("server"),
+        "is_partial": ~(pl.col("has_start") & pl.col("has_end")),
+        "source": view.source(told.rename({"first_seq": "seq"})),
+        **{name: view.of_place(told, name) for name in ("host", "instance", "service", "format")},
+    }
+    told = told.with_columns(**add)
+    told = told.with_columns(
+        duration_s=(pl.col("closed_at") - pl.col("opened_at")).dt.total_microseconds() / 1e6,
+        session_key=_session_key(),
+    )
+    return _shape(told, view.columns("sessions", Session), Session)
+
+
+def _session_key() -> pl.Expr:
+    """host/instance/service/pid@opening time.ordinal within that second; `@?` where the opening is not in the input."""
+    stem = pl.concat_str(*(pl.col(n).cast(pl.String).fill_null("-") for n in ("host", "instance", "service", "pid")), separator="/")
+    opened = pl.when("has_start").then(pl.col("opened_at").dt.strftime(STAMP)).otherwise(pl.lit("?"))
+    ordinal = pl.int_range(1, pl.len() + 1).over("host", "instance", "service", "pid", pl.col("opened_at").dt.truncate("1s"))
+    return pl.concat_str(stem, pl.lit("@"), opened, pl.lit("."), ordinal)
+
+
+def _shape(frame: pl.DataFrame, columns: list[str], record: type[Record]) -> pl.DataFrame:
+    """Exactly these columns with the types of the record."""
+    types = schema.of(record)
+    here = set(frame.columns)
+    flags = {name for name, field in record.model_fields.items() if field.default is False}
+
+    def column(name: str) -> pl.Expr:
+        expr = pl.col(name) if name in here else pl.lit(None)
+        expr = expr.cast(types[name])
+        return (expr.fill_null(False) if name in flags else expr).alias(name)
+
+    return frame.select(column(name) for name in columns)

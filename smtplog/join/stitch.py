@@ -1,0 +1,215 @@
+"""Events -> sessions, messages, deliveries: by the roles that the format gives its kinds, block after block.
+
+The carry from one block to the next is the events that are still open, nothing else. What begins or ends outside the
+input is `is_partial`. A record leaves when its life has ended, or has been silent for `idle`, in the order of those times.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from smtplog.contract import schema
+from smtplog.contract.records import Delivery, Message, Session
+from smtplog.formats.base import Format, Kind
+from smtplog.join import assemble, lives
+from smtplog.join.assemble import SOURCE_SHIFT
+from smtplog.read.columns import Parsed
+from smtplog.read.detect import Place
+
+GRACE = timedelta(seconds=10)
+"""How late a line may come: several daemons write one log, and journald may turn lines round."""
+IDLE = timedelta(days=5)
+"""Postfix's and Exim's usual queue lifetime."""
+SESSION_IDLE = timedelta(hours=1)
+
+
+@dataclass
+class _Thread:
+    """What is open of one sort (messages or sessions): the events of each kind, oldest first."""
+
+    sort: str
+    idle: timedelta
+    open: dict[str, pl.DataFrame] = field(default_factory=dict)
+    now: dict[int, datetime] = field(default_factory=dict)
+
+
+@dataclass
+class Batch:
+    """What one block completed: a frame for each table that was asked for."""
+
+    messages: pl.DataFrame | None = None
+    deliveries: pl.DataFrame | None = None
+    sessions: pl.DataFrame | None = None
+
+
+@dataclass
+class Stitcher:
+    """Ties events together; feed it blocks in order, then flush.
+
+    Args:
+        formats: the formats whose events will come.
+        wanted: for each table that is asked for, its columns (None: all of them).
+        idle: how long a message may be silent before it leaves the carry.
+    """
+
+    formats: tuple[Format, ...]
+    wanted: dict[str, frozenset[str] | None]
+    idle: timedelta = IDLE
+    sources: list[str] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    _ids: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    _threads: dict[str, _Thread] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._kinds: dict[tuple[str, str], Kind] = {
+            (one.name, kind.name): kind for one in self.formats for kind in one.kinds
+        }
+        self._threads = {
+            "message": _Thread("message", self.idle),
+            "session": _Thread("session", SESSION_IDLE),
+        }
+
+    def feed(self, parsed: Parsed, source: str) -> Batch:
+        """Take the next block; returns what it completed.
+
+        Args:
+            parsed: what `columns.parse` returned, with complete times.
+            source: name of the input; a new name begins a new input.
+        """
+        if not self.sources or self.sources[-1] != source:
+            self.sources.append(source)
+        local = pl.Series([self._place(place) for place in parsed.places], dtype=pl.UInt32)
+        number = (len(self.sources) - 1) << SOURCE_SHIFT
+        head = parsed.entries.select(
+            seq=pl.col("line") + number, at="at", pid="pid", place=local.gather(parsed.entries["place"])
+        )
+        for one in parsed.kinds:
+            frame = one.frame.drop("row").hstack(head[one.frame["row"]])
+            label = f"{one.format.name}/{one.kind.name}"
+            for sort, role in (("message", one.kind.message), ("session", one.kind.session)):
+                if self._has(sort, one.kind, role):
+                    opened = self._threads[sort].open
+                    opened[label] = pl.concat([opened[label], frame], how="diagonal") if label in opened else frame
+        return self._settle(flush=False)
+
+    def flush(self) -> Batch:
+        """Give out all that is still open, as it stands; `is_partial` says which had no end."""
+        return self._settle(flush=True)
+
+    def _has(self, sort: str, kind: Kind, role: str | None) -> bool:
+        if sort == "session":
+            return "sessions" in self.wanted and role is not None
+        wants = "messages" in self.wanted or "deliveries" in self.wanted
+        return wants and (role is not None or (kind.delivers and "deliveries" in self.wanted) or kind.expires)
+
+    def _place(self, place: Place) -> int:
+        key = (place.host, place.program)
+        if key not in self._ids:
+            self._ids[key] = len(self.places)
+            self.places.append(place)
+        return self._ids[key]
+
+    def _settle(self, *, flush: bool) -> Batch:
+        batch = Batch()
+        view = assemble.View(self.places, self.sources, self._kinds, self.wanted)
+        if "messages" in self.wanted or "deliveries" in self.wanted:
+            due, life = self._divide(self._threads["message"], view, flush=flush)
+            done = assemble.messages_and_deliveries(due, life, view)
+            batch.messages, batch.deliveries = done
+        if "sessions" in self.wanted:
+            due, life = self._divide(self._threads["session"], view, flush=flush)
+            batch.sessions = assemble.sessions(due, life, view)
+        return batch
+
+    def _divide(
+        self, thread: _Thread, view: assemble.View, *, flush: bool
+    ) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+        """Part the open events into those whose life is over, with their `life`, and the carry."""
+        tied = {label: view.tie(frame, label, thread.sort) for label, frame in thread.open.items()}
+        if not tied:
+            return {}, assemble.no_lives()
+        ties = pl.concat([frame.select("unit", *lives.TIES) for frame in tied.values()])
+        life, table = lives.assign(ties, GRACE, thread.idle)
+        table = self._due(table, ties.with_columns(life), thread, flush=flush)
+        order = table.filter("is_due").sort("due_at", "first_seq").with_row_index("number")
+        number = pl.Series([None], dtype=pl.UInt32).new_from_index(0, table.height).scatter(order["life"], order["number"])
+        done: dict[str, pl.DataFrame] = {}
+        start = 0
+        for label, frame in thread.open.items():
+            mine = number.gather(life.slice(start, frame.height))
+            start += frame.height
+            over = mine.is_not_null()
+            if over.any():
+                done[label] = frame.with_columns(life=mine).filter(over) if not over.all() else frame.with_columns(life=mine)
+            thread.open[label] = frame.filter(~over)
+        thread.open = {label: frame for label, frame in thread.open.items() if frame.height}
+        return done, order
+
+    def _due(self, table: pl.DataFrame, ties: pl.DataFrame, thread: _Thread, *, flush: bool) -> pl.DataFrame:
+        for unit, at in ties.group_by("unit").agg(pl.col("at").max()).iter_rows():
+            if at is not None:
+                thread.now[unit] = max(thread.now.get(unit, at), at)
+        wait = pl.when("has_end").then(pl.lit(GRACE)).otherwise(pl.lit(thread.idle))
+        table = table.with_columns(due_at=pl.col("last_at") + wait)
+        if flush:
+            return table.with_columns(is_due=pl.lit(True))
+        unit = ties.group_by("life").agg(pl.col("unit").first())
+        table = table.join(unit, on="life", how="left", maintain_order="left")
+        now = pl.col("unit").replace_strict(thread.now, default=None, return_dtype=pl.Datetime("us", "UTC"))
+        return table.with_columns(is_due=(pl.col("due_at") <= now).fill_null(False)).drop("unit")
+
+    def save(self) -> bytes:
+        """The open state, to be loaded by a later run that reads on where this one stopped."""
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            meta = {
+                "contract": schema.VERSION,
+                "sources": self.sources,
+                "places": [[place.host, place.program] for place in self.places],
+                "now": {
+                    sort: {str(unit): at.isoformat() for unit, at in thread.now.items()}
+                    for sort, thread in self._threads.items()
+                },
+            }
+            archive.writestr("state.json", json.dumps(meta))
+            for sort, thread in self._threads.items():
+                for label, frame in thread.open.items():
+                    packed = io.BytesIO()
+                    frame.write_ipc(packed)
+                    archive.writestr(f"{sort}/{label}", packed.getvalue())
+        return out.getvalue()
+
+    def load(self, state: bytes, place: Any) -> None:
+        """Take over what `save` gave out.
+
+        Args:
+            state: from a Stitcher that was asked for the same tables.
+            place: function (host, program) -> Place, as `detect.place` finds it.
+        """
+        with zipfile.ZipFile(io.BytesIO(state)) as archive:
+            meta = json.loads(archive.read("state.json"))
+            self.sources = list(meta["sources"])
+            for host, program in meta["places"]:
+                self._place(place(host, program))
+            for sort, thread in self._threads.items():
+                thread.now = {int(unit): datetime.fromisoformat(at) for unit, at in meta["now"][sort].items()}
+            for name in archive.namelist():
+                sort, _, label = name.partition("/")
+                if label:
+                    self._threads[sort].open[label] = pl.read_ipc(io.BytesIO(archive.read(name)))
+
+
+TABLE_RECORDS = {"messages": Message, "deliveries": Delivery, "sessions": Session}
+
+
+def needed_fields(wanted: Iterable[str]) -> frozenset[str]:
+    """The event fields that the columns of tables are made of."""
+    return frozenset(wanted) | assemble.ALWAYS

@@ -1,0 +1,139 @@
+"""Which form is this text in: every form is tried on what stands around the first replies and commands.
+
+A form is worth what it explains: lines of one mark that are replies, lines of another that are commands. The more
+special form wins a tie.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from smtplog.formats.transcripts import FORMS
+from smtplog.formats.transcripts.form import Form
+from smtplog.read import grammar
+from smtplog.read.dialogue import clean, literal
+from smtplog.read.dialogue.clean import Row
+from smtplog.smtp import commands
+from smtplog.smtp.replies import is_code
+
+SAMPLE = 600
+"""Lines that a form is judged by."""
+_ENOUGH = 2.0
+
+
+@dataclass(slots=True)
+class Choice:
+    """A form, the lines as it sees them, and how much it explains."""
+
+    form: Form
+    rows: list[Row]
+    score: float = 0.0
+    tally: dict[str, Counter[str]] = field(default_factory=dict)
+    is_flat: bool = False
+
+    @property
+    def has_both(self) -> bool:
+        """Both sides were heard."""
+        total = sum(self.tally.values(), Counter[str]())
+        return bool(total["reply"]) and bool(total["verb"])
+
+
+def is_reply(text: str) -> bool:
+    """Does this look like a line of a reply (RFC 5321 s.4.2.1)?"""
+    return is_code(text[:3]) and text[3:4] in {"", " ", "-", "\t"}
+
+
+@lru_cache(maxsize=1)
+def codes() -> frozenset[int]:
+    """Codes that a line without a mark must have to be taken for a reply."""
+    known = {211, 214, 220, 221, 235, 250, 251, 252, 253, 334, 354, 421, 432, 450, 451, 452, 454, 455, 458, 459}
+    return frozenset(known | {500, 501, 502, 503, 504, 510, 511, 512, 521, 523, 530, 534, 535, 538, 541, 571} | set(range(550, 557)))
+
+
+def is_known_reply(text: str) -> bool:
+    """A line of a reply with a code that SMTP servers use: what is asked of a line without a mark."""
+    return is_reply(text) and int(text[:3]) in codes()
+
+
+def best(rows: list[Row], text: str) -> Choice | None:
+    """The form that explains most of a text; None when none explains enough to speak of a dialogue."""
+    found: Choice | None = None
+    for variant in clean.variants(rows):
+        sample = _sample(variant)
+        for form in FORMS:
+            if form.signs and not any(sign in text for sign in form.signs):
+                continue
+            choice = judge(form, sample, variant)
+            if choice.score >= _ENOUGH and (found is None or choice.score > found.score):
+                found = choice
+    return found
+
+
+def _sample(rows: list[Row]) -> list[Row]:
+    """Lines around the first places that look like a dialogue."""
+    pattern = grammar.compiled("transcript", "anchor")
+    first = next((i for i, row in enumerate(rows) if pattern.search(row.text)), None)
+    if first is None:
+        return []
+    return rows[max(first - 5, 0) : first + SAMPLE]
+
+
+def judge(form: Form, sample: Sequence[Row], rows: list[Row]) -> Choice:
+    """What a form makes of a sample."""
+    choice = Choice(form, rows)
+    if form.blocks:
+        choice.score = _blocks(form, sample, choice.tally)
+        return choice
+    pattern = grammar.compiled(form.grammar, "line") if form.grammar else None
+    has_mark = pattern is not None and "mark" in pattern.groupindex
+    for row in sample:
+        match = pattern.fullmatch(row.text) if pattern else None
+        if match is None:
+            if pattern is None:
+                _count(choice.tally, "", row.text.strip() if form.body == "bare" else row.text, form)
+            elif form.bare_replies and is_known_reply(row.text):
+                choice.tally.setdefault("", Counter())["reply"] += 1
+            continue
+        mark = match["mark"] if has_mark else ""
+        if mark is None:
+            continue
+        for text in literal.texts(form, match["text"] or ""):
+            _count(choice.tally, mark, text, form)
+    choice.score = _score(form, choice.tally)
+    return choice
+
+
+def _count(tally: dict[str, Counter[str]], mark: str, text: str, form: Form) -> None:
+    if form.skips and text.lstrip().startswith(form.skips):
+        return
+    payload = text.lstrip() if form.grammar else text
+    heard = tally.setdefault(mark, Counter())
+    if is_reply(payload) if form.grammar else is_known_reply(payload):
+        heard["reply"] += 1
+    elif commands.is_certain(payload):
+        heard["verb"] += 1
+    else:
+        heard["other"] += 1
+
+
+def _score(form: Form, tally: dict[str, Counter[str]]) -> float:
+    if form.grammar is None:
+        heard = tally.get("", Counter())
+        return (heard["reply"] + heard["verb"]) * form.weight if heard["reply"] else 0.0
+    if form.bare_replies and not tally.get("", Counter())["reply"]:
+        return 0.0
+    score = 0.0
+    for heard in tally.values():
+        score += max(heard["reply"], heard["verb"]) - 0.5 * min(heard["reply"], heard["verb"])
+    return score * form.weight
+
+
+def _blocks(form: Form, sample: Sequence[Row], tally: dict[str, Counter[str]]) -> float:
+    pattern = grammar.compiled(form.grammar or "", "head")
+    heads = sum(pattern.fullmatch(row.text) is not None for row in sample)
+    replies = sum(is_reply(row.text.removeprefix("0000: ")) for row in sample)
+    tally[""] = Counter(reply=replies, verb=heads)
+    return float(replies + heads) if heads > 1 and replies else 0.0

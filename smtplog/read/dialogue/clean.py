@@ -1,0 +1,146 @@
+"""What is around the lines of a dialogue comes off: HTML, quote marks, time stamps, what web pages do to letters."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import partial
+
+from smtplog.read import grammar
+
+_LETTERS = str.maketrans(
+    {"\u00a0": " ", "\uff1c": "<", "\uff1e": ">", "\uff20": "@", "\uff1a": ":", "\u200b": None, "\ufeff": None,
+     "\u2011": "-", "\u2212": "-", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u00ad": None}
+)  # fmt: skip
+_ENTITIES = ("&gt;", "&lt;", "&amp;", "&quot;", "<br", "&#", "&nbsp;")
+_TAGS = ("<br>", "<br/>", "<br />", "</br>", "<BR>", "<p>", "</p>", "<pre>", "</pre>", "<code>", "</code>")
+_MONTHS = {name: n for n, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_DATED = ("%d/%b/%Y:%H:%M:%S", "%d/%b/%Y %H:%M:%S", "%a %Y-%m-%d %H:%M:%S", "%m/%d/%y %I:%M:%S %p", "%m/%d/%Y %I:%M:%S %p")
+
+
+@dataclass(slots=True)
+class Row:
+    """One physical line, or a piece of one: its number, its text and what stood before it."""
+
+    line: int
+    text: str
+    stamp: str | None = None
+    ids: str = ""
+    is_piece: bool = False
+
+
+def rows(text: str) -> list[Row]:
+    """The lines of a text, numbered from 1; letters that only look like the right ones are set right."""
+    plain = text.translate(_LETTERS) if not text.isascii() else text
+    return [Row(n, line.removesuffix("\r")) for n, line in enumerate(plain.split("\n"), 1)]
+
+
+def without_html(found: list[Row]) -> list[Row] | None:
+    """Entities and line-break tags resolved; None when there are none."""
+    if not any(mark in row.text for row in found[:2000] for mark in _ENTITIES):
+        return None
+    out = []
+    for row in found:
+        text = row.text
+        for tag in _TAGS:
+            text = text.replace(tag, "\n")
+        pieces = html.unescape(text).translate(_LETTERS).split("\n") if text else [""]
+        pieces = [p for p in pieces if p.strip()] or [""]
+        out += [Row(row.line, p, row.stamp, row.ids, is_piece=i > 0) for i, p in enumerate(pieces)]
+    return out
+
+
+def without_quotes(found: list[Row]) -> list[Row] | None:
+    """Quote marks of mail and markdown, heading and comment marks off; None when hardly a line has any."""
+    pattern = grammar.compiled("transcript", "quoted")
+    out, hits = [], 0
+    for row in found:
+        match = pattern.match(row.text)
+        hits += match is not None
+        out.append(Row(row.line, row.text[match.end() :], row.stamp, row.ids, row.is_piece) if match else row)
+    return out if hits * 5 > len(found) or hits > 3 else None
+
+
+def without_prefix(found: list[Row]) -> list[Row] | None:
+    """Time stamps, levels and bracketed names off, and remembered; None when hardly a line has any."""
+    pattern = grammar.compiled("transcript", "prefix")
+    out, hits = [], 0
+    for row in found:
+        match = pattern.match(row.text)
+        if match is None or not match.end():
+            out.append(row)
+            continue
+        hits += 1
+        ids = (match["ids"] or "").strip()
+        out.append(Row(row.line, row.text[match.end() :], match["stamp"] or row.stamp, ids or row.ids, row.is_piece))
+    return out if hits >= 2 else None
+
+
+Peel = Callable[[list[Row]], list[Row] | None]
+PEELS: tuple[tuple[Peel, ...], ...] = (
+    (),
+    (without_prefix,),
+    (without_quotes,),
+    (without_quotes, without_prefix),
+    (without_prefix, without_quotes),
+)
+"""What may be taken off, least first."""
+
+
+def variants(found: list[Row]) -> Iterable[list[Row]]:
+    """The text as it is and with less and less around it; each only when it differs."""
+    for peels in PEELS:
+        now: list[Row] | None = found
+        for peel in peels:
+            now = peel(now) if now is not None else None
+        if now is not None:
+            yield now
+
+
+def time(stamp: str | None) -> tuple[datetime | None, float | None]:
+    """A stamp as a moment in UTC, when it has a date with a year, and as seconds for distances.
+
+    A stamp without a zone is taken as UTC.
+    """
+    if not stamp:
+        return None, None
+    text = stamp.strip().strip("[]").replace(",", ".")
+    for parse in (_iso, *(partial(_strptime, shape=shape) for shape in _DATED)):
+        at = parse(text)
+        if at is not None:
+            return at, at.timestamp()
+    return None, _clock(text)
+
+
+def _iso(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text.replace("/", "-"))
+    except ValueError:
+        return None
+    try:
+        return at.astimezone(timezone.utc) if at.tzinfo else at.replace(tzinfo=timezone.utc)
+    except (OverflowError, ValueError):
+        return None
+
+
+def _strptime(text: str, shape: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, shape).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+
+
+def _clock(text: str) -> float | None:
+    """`Nov 23 08:00:00` or `08:00:00.123`: seconds within a year of no name."""
+    words = text.split()
+    days = 0
+    if len(words) == 3 and words[0] in _MONTHS and words[1].isdigit():
+        days = _MONTHS[words[0]] * 31 + int(words[1])
+    parts = (words[-1] if words and ":" in words[-1] else text).split(":")
+    try:
+        h, m, s = int(parts[0]), int(parts[1]), float(parts[2])
+    except (ValueError, IndexError):
+        return None
+    return days * 86400 + h * 3600 + m * 60 + s
