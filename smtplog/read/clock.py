@@ -35,6 +35,12 @@ class Clock:
     guessed_year: bool = False
     assumed_zone: bool = False
 
+    def needs_reference(self, entries: pl.DataFrame, births: list[tuple[int, datetime]]) -> bool:
+        """Is a year missing that nothing here can tell?"""
+        if self.current is not None or self.year is not None or self.reference is not None or births:
+            return False
+        return bool((entries["naive_at"].dt.year() == NAIVE_YEAR).any())
+
     def apply(self, entries: pl.DataFrame, births: list[tuple[int, datetime]]) -> pl.DataFrame:
         """Complete `at` and add `is_year_inferred`, `is_zone_assumed`.
 

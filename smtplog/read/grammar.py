@@ -300,6 +300,12 @@ def escape(text: str) -> str:
     return "".join(f"\\{c}" if c in _META else c for c in text)
 
 
+def glob(text: str) -> str:
+    """A shell pattern (`*`, `?`) as an anchored pattern for whole values, upper and lower case alike."""
+    wild = {"*": ".*", "?": "."}
+    return "(?is)^" + "".join(wild.get(c) or escape(c) for c in text) + "$"
+
+
 def _is_atom(text: str) -> bool:
     """One character, one class or one group: what an operator may stand behind."""
     if len(text) == 1 or (len(text) == 2 and text[0] == "\\"):

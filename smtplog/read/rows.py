@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from smtplog.formats.base import Constant, Format, Kind, Lookup, Split, Step, Trim
-from smtplog.read import grammar
+from smtplog.read import envelope, grammar
 from smtplog.read.columns import spelling, split_fields
 from smtplog.read.grammar import Refused
 
@@ -76,3 +78,9 @@ def explain(text: str, one: Format, kinds: Iterable[Kind]) -> str | None:
                 if farthest is None or refused.column > farthest[0]:
                     farthest = refused.column, rule, refused
     return f"{farthest[1]}: {farthest[2]}" if farthest else None
+
+
+def text_of(raw: str) -> str:
+    """An entry without its envelope."""
+    frame = pl.DataFrame({"line": [1], "line_count": [1], "raw": [raw]})
+    return str(envelope.split(frame)["text"][0])

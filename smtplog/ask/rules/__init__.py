@@ -32,11 +32,11 @@ class Reason:
 
     name: str
     meaning: str
-    persistence: str | None
     actor: str
     retry: str
     retry_when: str
     hint: str
+    persistence: str | None = None
     suppress_days: int = 0
     """How long an address may be left out after this; 0: never because of this."""
 
@@ -77,7 +77,7 @@ class Rule:
     is_reply: bool | None = None
     """True: only inside an SMTP reply; False: only in the sending server's own words."""
     _any: tuple[Phrase, ...] = field(default=(), repr=False)
-    _all: tuple[tuple[Phrase, ...], ...] = field(default=(), repr=False)
+    _all: tuple[Phrase, ...] = field(default=(), repr=False)
     _none: tuple[Phrase, ...] = field(default=(), repr=False)
 
     @property
@@ -89,15 +89,14 @@ class Rule:
         """Compare with one text; the codes, stage and status come from `context`."""
         if not self._fits_context(context):
             return None
-        words = scope.words
-        if any(phrase.find(words) for phrase in self._none):
+        if any(phrase.find(scope) for phrase in self._none):
             return None
         sign = self._sign(scope) if self.signs else None
-        said = next((span for phrase in self._any if (span := phrase.find(words))), None)
+        said = next((span for phrase in self._any if (span := phrase.find(scope))), None)
         if (self.signs or self._any) and sign is None and said is None:
             return None
-        for choice in self._all:
-            span = next((span for phrase in choice if (span := phrase.find(words))), None)
+        for phrase in self._all:
+            span = phrase.find(scope)
             if span is None:
                 return None
             said = said or span
@@ -166,7 +165,7 @@ class RuleSet:
 
     @cached_property
     def _by_tell(self) -> dict[str, str]:
-        return {sign: p.name for p in self.providers for sign in (*p.signs, *p.hosts)}
+        return {sign: p.name for p in self.providers for sign in p.signs}
 
     @cached_property
     def _index(self) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]], tuple[int, ...]]:
@@ -175,13 +174,13 @@ class RuleSet:
         by_sign: dict[str, set[int]] = {}
         rest: list[int] = []
         for number, rule in enumerate(self.rules):
-            keys = rule._any if rule._any or rule.signs else (rule._all[0] if rule._all else ())
-            anchors = [phrase.anchor for phrase in keys]
+            looked_for = rule._any if rule._any or rule.signs else rule._all[:1]
+            anchors = [phrase.anchors for phrase in looked_for]
             if not rule.is_textual or None in anchors:
                 rest.append(number)
                 continue
-            for anchor in anchors:
-                by_word.setdefault(anchor or "", set()).add(number)
+            for word in itertools.chain.from_iterable(a for a in anchors if a):
+                by_word.setdefault(word, set()).add(number)
             for sign in rule.signs:
                 by_sign.setdefault(sign[:2], set()).add(number)
         return _frozen(by_word), _frozen(by_sign), tuple(rest)
@@ -191,16 +190,15 @@ class RuleSet:
         """The operators a host name belongs to: by itself or by any domain above it."""
         return frozenset(self._by_host[p] for p in parents(host) if p in self._by_host)
 
-    def providers_of(self, host: str | None, scope: Scope) -> frozenset[str]:
-        """The operators that answered: by the host, and by tokens of the text that only they write."""
-        told = frozenset(self._by_tell[s] for s in scope.signs if s in self._by_tell)
-        return told | self.providers_of_host(host) if host else told
+    def providers_told(self, scope: Scope) -> frozenset[str]:
+        """The operators that a text gives away by tokens only they write."""
+        return frozenset(self._by_tell[s] for s in scope.signs if s in self._by_tell)
 
     def first(self, scope: Scope, context: Context, steps: tuple[str, ...], *, textual_only: bool = False) -> Hit | None:
         """The first rule of these steps that fits, in the order of the data."""
         by_word, by_sign, rest = self._index
         numbers = set(rest)
-        numbers.update(*(by_word[w] for w in scope.vocabulary & by_word.keys()))
+        numbers.update(*(by_word[w] for w in scope.places.keys() & by_word.keys()))
         numbers.update(*(by_sign[s] for s in {sign[:2] for sign in scope.signs} & by_sign.keys()))
         for number in sorted(numbers):
             rule = self.rules[number]
@@ -298,7 +296,7 @@ def _rule(where: str, step: str, table: dict[str, Any], spelling: Mapping[str, s
     try:
         compared = {
             "_any": phrases(values.get("any", ()), spelling),
-            "_all": tuple(phrases([text], spelling) for text in values.get("all", ())),
+            "_all": phrases(values.get("all", ()), spelling),
             "_none": phrases(values.get("none", ()), spelling),
         }
     except ValueError as error:

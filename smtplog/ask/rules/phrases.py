@@ -1,7 +1,7 @@
 """Phrases: how a rule writes the words it looks for.
 
     mailbox full                   these words, next to each other
-    (mailbox|account) is full      one of these
+    (mailbox|email account) is full    one of these; brackets may stand in brackets
     user (does not|) exist         nothing is a choice too
     quota .. exceeded              up to six words between
     greylist*                      any ending; *用户* any beginning and ending
@@ -13,91 +13,172 @@ Case, accents, apostrophes and punctuation do not count, on either side.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from smtplog.ask.rules.wording import MASK, fold
+from smtplog.ask.rules.wording import MASK, Scope, fold
 
 GAP = 6
 """Words that `..` may stand for."""
 
-_COMMON = frozenset("a an and are at be been by can for from has have i in is it its no not of on or our that the this to was we with you your".split())  # noqa: E501, SIM905 - a list of words reads best as one
+Choice = tuple[str, ...]
+"""Words that follow each other; the empty choice is no word at all."""
+
+
+@dataclass(frozen=True)
+class Element:
+    """One place of a phrase: a set of choices, maybe after a gap."""
+
+    choices: tuple[Choice, ...]
+    after_gap: bool = False
+
+    @cached_property
+    def by_first(self) -> dict[str, tuple[Choice, ...]]:
+        """First word -> the choices that begin with it; pieces of words (with a star) under the empty word."""
+        found: dict[str, list[Choice]] = {}
+        for choice in self.choices:
+            if choice:
+                found.setdefault("" if "*" in choice[0] else choice[0], []).append(choice)
+        return {word: tuple(choices) for word, choices in found.items()}
+
+    @cached_property
+    def is_optional(self) -> bool:
+        """Whether no word at all is one of the choices."""
+        return () in self.choices
+
+    def ends(self, words: tuple[str, ...], at: int) -> Iterator[int]:
+        """Where each choice that stands at a place ends."""
+        if at < len(words):
+            for choice in (*self.by_first.get(words[at], ()), *self.by_first.get("", ())):
+                end = at + len(choice)
+                if end <= len(words) and all(map(_is, choice, words[at:end])):
+                    yield end
+        if self.is_optional:
+            yield at
+
+
+def _is(wanted: str, word: str) -> bool:
+    if "*" not in wanted:
+        return wanted == word
+    piece = wanted.strip("*")
+    if not wanted.startswith("*"):
+        return word.startswith(piece)
+    return piece in word if wanted.endswith("*") else word.endswith(piece)
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """One phrase without choices."""
+    """One phrase, ready to be looked for."""
 
-    parts: tuple[str, ...]
-    """Each with a space where a word begins or ends."""
-    anchor: str | None
-    """A word without which the phrase cannot be there; None when it has only pieces of words."""
+    text: str
+    elements: tuple[Element, ...]
 
-    def find(self, words: str) -> tuple[int, int] | None:
-        """The span of its first place in ` word word `; None when it is not there."""
-        first = self.parts[0]
-        start = words.find(first)
-        if len(self.parts) == 1:
-            return (start, start + len(first)) if start >= 0 else None
-        while start >= 0:
-            end = self._rest(words, start + len(first))
-            if end:
-                return start, end
-            start = words.find(first, start + 1)
+    @cached_property
+    def anchors(self) -> frozenset[str] | None:
+        """Words of which one must be there for the phrase to be there; None when it has only pieces of words."""
+        sets = [
+            frozenset(choice[0] for choice in e.choices)
+            for e in self.elements
+            if not e.is_optional and "" not in e.by_first
+        ]
+        return min(sets, key=len, default=None)
+
+    def find(self, scope: Scope) -> tuple[int, int] | None:
+        """First and last-but-one word of its first place; None when it is not there."""
+        if self.anchors is not None and self.anchors.isdisjoint(scope.places):
+            return None
+        for at in self._starts(scope):
+            end = self._end(scope.words, at, 0)
+            if end is not None:
+                return at, end
         return None
 
-    def _rest(self, words: str, end: int) -> int:
-        """Where the parts after the first end; 0 when they do not follow closely enough."""
-        for part in self.parts[1:]:
-            at = words.find(part, end - 1)
-            if at < 0 or words.count(" ", end, at + 1) > GAP:
-                return 0
-            end = at + len(part)
-        return end
+    def _starts(self, scope: Scope) -> Iterable[int]:
+        first = self.elements[0]
+        if first.is_optional or "" in first.by_first:
+            return range(len(scope.words))
+        return sorted(place for word in first.by_first.keys() & scope.places.keys() for place in scope.places[word])
+
+    def _end(self, words: tuple[str, ...], at: int, number: int) -> int | None:
+        if number == len(self.elements):
+            return at
+        element = self.elements[number]
+        for start in range(at, min(at + GAP, len(words)) + 1) if element.after_gap else (at,):
+            for end in element.ends(words, start):
+                found = self._end(words, end, number + 1)
+                if found is not None:
+                    return found
+        return None
 
 
 def phrases(texts: Iterable[str], spelling: Mapping[str, str]) -> tuple[Phrase, ...]:
-    """Every phrase that some texts stand for, choices written out.
+    """Read phrases.
 
     Raises:
-        ValueError: a text is empty or its brackets do not close.
+        ValueError: a text is empty, its brackets do not close, or every word of it may be missing.
     """
-    found = [phrase for text in texts for choice in _choices(text) if (phrase := _phrase(text, choice, spelling))]
-    return tuple(dict.fromkeys(found))
+    return tuple(_phrase(text, spelling) for text in texts)
 
 
-def _choices(text: str) -> list[str]:
-    pieces: list[list[str]] = []
-    rest = text
-    while rest:
+def _phrase(text: str, spelling: Mapping[str, str]) -> Phrase:
+    elements = []
+    for number, part in enumerate(text.split("..")):
+        found = [Element(_spelt(choices, spelling)) for choices in _sequence(text, part)]
+        if not found or all(e.is_optional for e in found):
+            raise ValueError(f"the phrase {text!r} says nothing at one place")
+        first = Element(found[0].choices, after_gap=number > 0)
+        elements += [first, *found[1:]]
+    return Phrase(text, tuple(elements))
+
+
+def _sequence(text: str, part: str) -> Iterator[list[Choice]]:
+    """The places of a part: a run of plain words is one, a pair of brackets is one."""
+    rest = part
+    while rest.strip():
         plain, bracket, rest = rest.partition("(")
-        pieces.append([plain])
+        if plain.strip():
+            yield [_words(plain)]
         if bracket:
-            inside, closing, rest = rest.partition(")")
-            if not closing or "(" in inside:
-                raise ValueError(f"the brackets of the phrase {text!r} do not close")
-            pieces.append(inside.split("|"))
-    return ["".join(choice) for choice in itertools.product(*pieces)]
+            inside, rest = _brackets(text, rest)
+            yield list(dict.fromkeys(_choices(text, inside)))
 
 
-def _phrase(text: str, choice: str, spelling: Mapping[str, str]) -> Phrase:
-    parts, anchors = [], []
-    for part in choice.split(".."):
-        words = part.replace("-", " ").replace("@", MASK).split()
-        if not words:
-            raise ValueError(f"the phrase {text!r} is empty at one place")
-        open_left, open_right = words[0].startswith("*"), words[-1].endswith("*")
-        folded = _spelt([fold(word.strip("*")) for word in words], spelling)
-        parts.append(f"{'' if open_left else ' '}{' '.join(folded)}{'' if open_right else ' '}")
-        anchors += folded[1 if open_left else 0 : len(folded) - 1 if open_right else len(folded)]
-    anchor = max(anchors, key=lambda word: (word not in _COMMON, len(word)), default=None)
-    return Phrase(tuple(parts), anchor)
+def _brackets(text: str, rest: str) -> tuple[str, str]:
+    """What stands up to the bracket that closes, and behind it."""
+    depth = 1
+    for i, c in enumerate(rest):
+        depth += (c == "(") - (c == ")")
+        if depth == 0:
+            return rest[:i], rest[i + 1 :]
+    raise ValueError(f"the brackets of the phrase {text!r} do not close")
 
 
-def _spelt(words: list[str], spelling: Mapping[str, str]) -> list[str]:
+def _choices(text: str, inside: str) -> Iterator[Choice]:
+    depth, start = 0, 0
+    for i, c in enumerate(inside + "|"):
+        depth += (c == "(") - (c == ")")
+        if c == "|" and depth == 0:
+            for combined in itertools.product(*_sequence(text, inside[start:i])):
+                yield tuple(itertools.chain(*combined))
+            start = i + 1
+
+
+def _words(text: str) -> Choice:
+    if ")" in text or "|" in text:
+        raise ValueError(f"a bracket is missing before {text.strip()!r}")
+    return tuple(text.replace("-", " ").replace("_", " ").replace("@", MASK).split())
+
+
+def _spelt(choices: Iterable[Choice], spelling: Mapping[str, str]) -> tuple[Choice, ...]:
+    return tuple(_spelt_choice([fold(word) for word in choice], spelling) for choice in choices)
+
+
+def _spelt_choice(words: list[str], spelling: Mapping[str, str]) -> Choice:
     found, at = [], 0
     while at < len(words):
         pair = " ".join(words[at : at + 2])
-        at += 2 if (is_pair := pair in spelling and at + 1 < len(words)) else 1
-        found.append(spelling[pair] if is_pair else spelling.get(words[at - 1], words[at - 1]))
-    return found
+        is_pair = at + 1 < len(words) and pair in spelling
+        found.append(spelling[pair] if is_pair else spelling.get(words[at], words[at]))
+        at += 2 if is_pair else 1
+    return tuple(found)

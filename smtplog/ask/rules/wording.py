@@ -12,7 +12,6 @@ Three steps, each with its reason:
 from __future__ import annotations
 
 import unicodedata
-from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -153,11 +152,10 @@ class Scope:
         if opening:
             self.code, self.enhanced_code = int(opening["code"]), opening["status"]
         self._spans: list[tuple[int, int]] = []
-        self._starts: list[int] = []
         self.words = self._cut()
 
-    def _cut(self) -> str:
-        """` word word ` of the text; remembers where each word came from."""
+    def _cut(self) -> tuple[str, ...]:
+        """The words of the text; remembers where each came from."""
         found: list[tuple[str, int, int]] = []
         code = str(self.code)
         for token in grammar.compiled("reply", "word").finditer(self.flat):
@@ -174,24 +172,27 @@ class Scope:
                 found.append((fold(text), start, token.end()))
         return self._join(found)
 
-    def _join(self, found: list[tuple[str, int, int]]) -> str:
-        words = " "
+    def _join(self, found: list[tuple[str, int, int]]) -> tuple[str, ...]:
+        """Words in the spelling of the rules; some of them are two in the text."""
+        words = []
         at = 0
         while at < len(found):
             word, start, end = found[at]
             pair = f"{word} {found[at + 1][0]}" if at + 1 < len(found) else ""
             if pair in self.spelling:
                 word, end, at = self.spelling[pair], found[at + 1][2], at + 1
-            self._starts.append(len(words))
             self._spans.append((start, end))
-            words += self.spelling.get(word, word) + " "
+            words.append(self.spelling.get(word, word))
             at += 1
-        return words
+        return tuple(words)
 
     @cached_property
-    def vocabulary(self) -> frozenset[str]:
-        """The words, each once."""
-        return frozenset(self.words.split())
+    def places(self) -> dict[str, list[int]]:
+        """Word -> where it stands."""
+        found: dict[str, list[int]] = {}
+        for place, word in enumerate(self.words):
+            found.setdefault(word, []).append(place)
+        return found
 
     @cached_property
     def signs(self) -> frozenset[str]:
@@ -204,11 +205,9 @@ class Scope:
                 found.update(parents(sign))
         return frozenset(found)
 
-    def place(self, start: int, end: int) -> tuple[int, int]:
-        """The span in `text` of a span in `words`."""
-        first = max(bisect_right(self._starts, start + 1) - 1, 0)
-        last = max(bisect_right(self._starts, max(end - 2, start)) - 1, first)
-        return self._spans[first][0], self._spans[last][1]
+    def span(self, first: int, end: int) -> tuple[int, int]:
+        """Where in `text` some words stand: the first, and the one behind the last."""
+        return self._spans[first][0], self._spans[max(end - 1, first)][1]
 
 
 def parents(host: str) -> list[str]:

@@ -65,7 +65,7 @@ FORMS: tuple[Form, ...] = (
         "thunderbird", "Thunderbird's SMTP log", "transcript_thunderbird", ("SMTP Response", "S"), ("SMTP Send", "C"),
         signs=("mailnews.smtp", "SMTP Response", "SMTP Send", "/SMTP "), is_whole=True,
     ),
-    Form("smtp-cli", "smtp-cli", "transcript_smtpcli", (), (">",), signs=("] '",)),
+    Form("smtp-cli", "smtp-cli", "transcript_smtpcli", ("[]",), (">",), code_in_mark=True, signs=("] '",)),
     Form("qsmtpd", "Qsmtpd, posttls-finger, Symfony Mailer", "transcript_qsmtpd", ("<", "<e"), (">", ">e"),
          tls_marks=("<e", ">e")),
     Form("outlook", "Outlook, Outlook Express", "transcript_outlook", ("[rx]", "<rx>"), ("[tx]", "<tx>"), is_whole=True),
@@ -116,5 +116,22 @@ TLS_WORDS = (
 )  # fmt: skip
 """Words of notes that say that TLS began."""
 
+OPEN_WORDS = (
+    "connected to ", "connecting to ", "connection opened", "connection established to", "connect: to",
+    "while talking to", "starting swift_", "connection: opening to", "trying to connect to host", "connection from",
+    "accepting smtp connection", "connected to smtp", "tcp connection started", "smtp session started",
+    "a connection was accepted", "smtp connection from",
+)  # fmt: skip
+"""Words of notes that say that a connection began."""
+
+NOT_OPEN_WORDS = ("connected to host", "closed")
+"""Words that look like the beginning and come later."""
+
 BODY_WORDS = ("(writing message)", "(message goes here)", "(message body)", "[message]", "(message)", "<message body>")
 """What stands for a message that is not shown."""
+
+SUPPRESSED_LOGIN = "command trace suppressed"
+"""JavaMail, com.sun.mail.smtp.SMTPTransport: `AUTH LOGIN command trace suppressed`, then how it ended."""
+
+TOLD_LOGINS = {" succeeded": "accepted", " failed": "rejected"}
+"""How it ended."""

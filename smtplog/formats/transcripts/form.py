@@ -34,6 +34,8 @@ class Form:
     """Long lines go on, indented, on the next."""
     blocks: Literal["", "rows", "octets"] = ""
     """A line tells whose turn it is, then come rows with an offset, or as many octets as it says."""
+    code_in_mark: bool = False
+    """The mark of a reply is its code: `[250] 'text'`."""
     signs: tuple[str, ...] = ()
     """Words of which one must be in the text."""
     skips: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from smtplog.formats.transcripts import FORMS
+from smtplog.formats.transcripts import FLAT_FORMS, FORMS
 from smtplog.formats.transcripts.form import Form
 from smtplog.read import grammar
 from smtplog.read.dialogue import clean, literal
@@ -33,6 +33,13 @@ class Choice:
     score: float = 0.0
     tally: dict[str, Counter[str]] = field(default_factory=dict)
     is_flat: bool = False
+
+    @property
+    def name(self) -> str:
+        """The form's name; what was on one line has a name of its own."""
+        if not self.is_flat or self.form.grammar not in {None, "transcript_rfc"}:
+            return self.form.name
+        return FLAT_FORMS[0] if self.form.grammar else FLAT_FORMS[1]
 
     @property
     def has_both(self) -> bool:
@@ -100,7 +107,8 @@ def judge(form: Form, sample: Sequence[Row], rows: list[Row]) -> Choice:
         mark = match["mark"] if has_mark else ""
         if mark is None:
             continue
-        for text in literal.texts(form, match["text"] or ""):
+        mark, texts = literal.spoken(form, mark, match["text"] or "")
+        for text in texts:
             _count(choice.tally, mark, text, form)
     choice.score = _score(form, choice.tally)
     return choice
@@ -123,7 +131,7 @@ def _score(form: Form, tally: dict[str, Counter[str]]) -> float:
     if form.grammar is None:
         heard = tally.get("", Counter())
         return (heard["reply"] + heard["verb"]) * form.weight if heard["reply"] else 0.0
-    if form.bare_replies and not tally.get("", Counter())["reply"]:
+    if form.bare_replies and not (tally.get("", Counter())["reply"] and any(h["verb"] for m, h in tally.items() if m)):
         return 0.0
     score = 0.0
     for heard in tally.values():

@@ -10,6 +10,13 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", '"': '"', "'": "'", "\\"
 _LONGEST = 4_000_000
 
 
+def spoken(form: Form, mark: str, text: str) -> tuple[str, list[str]]:
+    """The mark and the lines of one marked line; a code in the mark goes where it belongs."""
+    if form.code_in_mark and mark[1:4].isdigit():
+        return "[]", [f"{mark[1:4]} {text.strip().strip(chr(39))}"]
+    return mark, texts(form, text)
+
+
 def texts(form: Form, text: str) -> list[str]:
     """The lines inside one text of a form: one, unless a literal holds several."""
     match form.literal:

@@ -1,0 +1,333 @@
+"""Why a delivery failed, who must act and what to do: a reason for every reply.
+
+Two engines, one answer: `reply` takes one text, `column` a frame of deliveries. Both make the text a template first, then
+ask the same function; `column` asks it once for every distinct template, host and code.
+
+The decision has a fixed order: the innermost reply; what its operator means by it; what its words mean; what its enhanced
+code means; what its basic code means; stage and status. Rules are data (`rules/rules.toml`); `unknown` is an answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from smtplog.ask.rules import Context, Hit, Reason, Rule, RuleSet, built_in, load_rules
+from smtplog.ask.rules import wording
+from smtplog.read import grammar
+from smtplog.smtp import replies
+
+__all__ = ["SUCCESSES", "Diagnosis", "Suppression", "column", "explain_jsonl", "load_rules", "reply", "suppression"]
+
+SUCCESSES = frozenset({"delivered", "sent", "expanded", "discarded", "held", "cancelled"})
+"""Statuses that are no failure: nothing to diagnose."""
+_OPEN = frozenset({"deferred", "temp_rejected"})
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_BY_CODE = {2: None, 3: None, 4: "soft", 5: "hard"}
+_INPUTS = ("detail", "reply_text", "relay_name", "stage", "enhanced_code", "reply_code", "status")
+_OUTPUTS = ("reason", "reason_detail", "persistence", "actor")
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The answer to one failure."""
+
+    reason: str
+    """One of the canonical reasons; `unknown` when the text does not say."""
+    reason_detail: str | None
+    """A finer word: `spf`, `ptr`, the list's name."""
+    persistence: str | None
+    """`hard`, `soft` or `block`; null only where not even a code is known."""
+    actor: str
+    """Who must act: sender, recipient, receiver, network, local, nobody, human."""
+    meaning: str
+    hint: str
+    """What to do."""
+    retry: str
+    """Whether trying again helps: `yes`, `no`, `after_fix`, `unclear`."""
+    retry_when: str
+    retry_after_s: int | None
+    """The wait in seconds, when the text names one."""
+    rule: str | None
+    """Id of the rule that decided; null for `unknown`."""
+    step: str | None
+    """Where it stands in the order: provider, text, enhanced, basic, state."""
+    evidence: str | None
+    """The part of the text that the rule saw; null when it saw none."""
+    source: str | None
+    """Where the rule comes from."""
+    reply_code: int | None
+    reply_code_meaning: str | None
+    enhanced_code: str | None
+    enhanced_code_meaning: str | None
+    reply_text: str
+    """The innermost reply without its codes."""
+    stage: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """An address that need not be tried again for some time."""
+
+    reason: str
+    evidence: str
+    expires_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    hit: Hit | None
+    scope: wording.Scope
+    peeled: wording.Peeled
+    is_whole: bool
+    """The rule saw the whole text, not the innermost reply."""
+    code: int | None
+    enhanced_code: str | None
+    stage: str | None
+
+    def placed(self, reasons: RuleSet) -> tuple[str, str | None, str | None, str]:
+        """reason, detail, persistence, actor."""
+        rule = self.hit.rule if self.hit else None
+        reason = reasons.reasons[rule.reason if rule else "unknown"]
+        detail = rule.detail if rule else None
+        actor = rule.actor if rule and rule.actor else reason.actor
+        return reason.name, detail, self._persistence(rule, reason), actor
+
+    def _persistence(self, rule: Rule | None, reason: Reason) -> str | None:
+        if rule and rule.persistence:
+            return rule.persistence
+        kind = (self.code or 0) // 100 or int((self.enhanced_code or "0")[0])
+        if kind == 4 and reason.name != "message_expired":
+            return "soft"
+        return reason.persistence or _BY_CODE.get(kind)
+
+
+def _decide(
+    template: str,
+    providers: frozenset[str],
+    stage: str | None,
+    enhanced_code: str | None,
+    reply_code: int | None,
+    status: str | None,
+    rules: RuleSet,
+) -> _Verdict:
+    """The one decision behind both engines; `template` is what `wording.template` made."""
+    peeled = wording.peel(template)
+    inner = wording.Scope(template[peeled.start : peeled.end], rules.spelling)
+    code = inner.code or reply_code
+    enhanced = inner.enhanced_code or enhanced_code
+    stage = stage or peeled.stage
+    if code is not None and code < 400:
+        return _Verdict(None, inner, peeled, False, code, enhanced, stage)  # noqa: FBT003
+
+    def asked(scope: wording.Scope, steps: tuple[str, ...], *, textual_only: bool = False) -> Hit | None:
+        told = providers | rules.providers_told(scope)
+        own_code = code if scope is inner or scope.code else None
+        return rules.first(scope, Context(told, own_code, enhanced, stage, status), steps, textual_only=textual_only)
+
+    hit = asked(inner, ("provider",)) or asked(inner, ("text",))
+    if hit is None and len(inner.text) < len(template):
+        whole = wording.Scope(template, rules.spelling)
+        hit = asked(whole, ("provider", "text"), textual_only=True)
+        if hit:
+            return _Verdict(hit, whole, peeled, True, code, enhanced, stage)  # noqa: FBT003
+    hit = hit or asked(inner, ("enhanced",)) or asked(inner, ("basic",)) or asked(inner, ("state",))
+    return _Verdict(hit, inner, peeled, False, code, enhanced, stage)  # noqa: FBT003
+
+
+def reply(
+    text: str,
+    *,
+    relay_name: str | None = None,
+    stage: str | None = None,
+    enhanced_code: str | None = None,
+    reply_code: int | None = None,
+    status: str | None = None,
+    rules: RuleSet | None = None,
+) -> Diagnosis:
+    """Diagnose one failure text.
+
+    Args:
+        text: a reply, or the words of an MTA with or without a reply inside. Any text.
+        relay_name: the host that answered; without it, the one that the text names.
+        stage: where in the dialogue (`rcpt`, `end_of_data`, ...); without it, what the text says.
+        enhanced_code: what the MTA recorded; counts where the reply has none of its own.
+        reply_code: likewise for the basic code.
+        status: the delivery's status (`deferred`, `bounced`, `expired`, ...).
+        rules: what `load_rules` returned; default: the built-in rules.
+    """
+    rules = rules or built_in()
+    template, places = wording.template_with_places(text)
+    host = relay_name or wording.answerer(text)
+    verdict = _decide(
+        template, rules.providers_of_host(host) if host else frozenset(), stage, enhanced_code, reply_code, status, rules
+    )
+    reason_name, detail, persistence, actor = verdict.placed(rules)
+    rule = verdict.hit.rule if verdict.hit else None
+    reason = rules.reasons[reason_name]
+    inner = _raw(text, places, verdict.peeled.start, verdict.peeled.end)
+    return Diagnosis(
+        reason=reason_name,
+        reason_detail=detail,
+        persistence=persistence,
+        actor=actor,
+        meaning=reason.meaning,
+        hint=rule.hint if rule and rule.hint else reason.hint,
+        retry=reason.retry,
+        retry_when=reason.retry_when,
+        retry_after_s=_wait(inner) if reason.retry == "yes" else None,
+        rule=rule.id if rule else None,
+        step=rule.step if rule else None,
+        evidence=_evidence(text, places, verdict),
+        source=rule.source if rule else None,
+        reply_code=verdict.code,
+        reply_code_meaning=replies.explain_code(verdict.code),
+        enhanced_code=verdict.enhanced_code,
+        enhanced_code_meaning=replies.explain_enhanced(verdict.enhanced_code),
+        reply_text=replies.parts(inner).text.strip(),
+        stage=verdict.stage,
+    )
+
+
+def _raw(text: str, places: list[tuple[int, int]], start: int, end: int) -> str:
+    """What stood in the text where the template has this span."""
+    return text[places[start][0] : places[end - 1][1]].strip() if start < end else ""
+
+
+def _evidence(text: str, places: list[tuple[int, int]], verdict: _Verdict) -> str | None:
+    """The words that the rule saw, as they stand in the text; else the code it went by."""
+    hit = verdict.hit
+    if hit is None:
+        return None
+    base = 0 if verdict.is_whole else verdict.peeled.start
+    if hit.said:
+        start, end = verdict.scope.span(*hit.said)
+        return _raw(text, places, base + start, base + end)
+    if hit.sign:
+        at = text.lower().find(hit.sign)
+        return text[at : at + len(hit.sign)] if at >= 0 else hit.sign
+    if hit.rule.enhanced:
+        return verdict.enhanced_code
+    return str(verdict.code) if hit.rule.codes else None
+
+
+def _wait(text: str) -> int | None:
+    found = grammar.compiled("reply", "wait").search(text)
+    return int(found["number"]) * _SECONDS[found["unit"][0].lower()] if found else None
+
+
+def column(frame: pl.DataFrame, rules: RuleSet | None = None) -> pl.DataFrame:
+    """Diagnose every delivery of a frame.
+
+    Args:
+        frame: any of the columns `detail` (preferred) or `reply_text`, `relay_name`, `stage`, `enhanced_code`,
+            `reply_code`, `status`; a column that is not there counts as null. One row per delivery.
+        rules: what `load_rules` returned; default: the built-in rules.
+
+    Returns:
+        `reason`, `reason_detail`, `persistence`, `actor`: as many rows, in the same order; null where the status is a
+        success, and where neither text nor code nor status is known. Otherwise what `reply` says of the row.
+
+    Cost: linear in the distinct texts for the masks, in the distinct templates for the decisions.
+    """
+    rules = rules or built_in()
+    missing = [pl.lit(None, pl.String).alias(name) for name in _INPUTS if name not in frame.columns]
+    asked = frame.select(*(c for c in _INPUTS if c in frame.columns)).with_columns(missing).with_row_index("row")
+    text = pl.coalesce("detail", "reply_text")
+    failed = asked.filter(
+        (pl.col("status").is_null() | ~pl.col("status").is_in(list(SUCCESSES)))
+        & ~pl.all_horizontal(pl.col(*_INPUTS).exclude("relay_name", "stage").is_null())
+    ).select("row", text.alias("text"), *_INPUTS[2:])
+    texts = failed.select("text").unique().select(
+        "text", wording.template_column(pl.col("text")).alias("template"), wording.answerer_column(pl.col("text")).alias("host")
+    )  # fmt: skip
+    keyed = failed.join(texts, on="text", how="left", nulls_equal=True).select(
+        "row", "template", pl.coalesce("relay_name", "host").alias("host"), "stage", "enhanced_code", "reply_code", "status"
+    )
+    keyed = keyed.join(_by_host(keyed, rules), on="host", how="left", nulls_equal=True).drop("host")
+    keys = ("template", "providers", "stage", "enhanced_code", "reply_code", "status")
+    distinct = keyed.select(keys).unique()
+    answers = [_answer(row, rules) for row in distinct.iter_rows()]
+    columns = zip(*answers, strict=True) if answers else ((),) * 4
+    answered = distinct.with_columns(
+        pl.Series(name, values, pl.String) for name, values in zip(_OUTPUTS, columns, strict=True)
+    )
+    found = keyed.join(answered, on=keys, how="left", nulls_equal=True).select("row", *_OUTPUTS)
+    return asked.select("row").join(found, on="row", how="left", maintain_order="left").select(_OUTPUTS)
+
+
+def _by_host(keyed: pl.DataFrame, rules: RuleSet) -> pl.DataFrame:
+    """Host -> the operators it belongs to, joined by spaces."""
+    hosts = keyed.get_column("host").unique()
+    named = [" ".join(sorted(rules.providers_of_host(host))) if host else "" for host in hosts]
+    return pl.DataFrame({"host": hosts, "providers": pl.Series(named, dtype=pl.String)})
+
+
+def _answer(row: tuple[Any, ...], rules: RuleSet) -> tuple[str, str | None, str | None, str]:
+    template, providers, stage, enhanced_code, reply_code, status = row
+    code = int(reply_code) if reply_code is not None else None
+    verdict = _decide(template or "", frozenset(providers.split()), stage, enhanced_code, code, status, rules)
+    return verdict.placed(rules)
+
+
+def suppression(diagnosis: Diagnosis, *, status: str | None = None, rules: RuleSet | None = None) -> Suppression | None:
+    """Whether an address may be left out because of a diagnosis.
+
+    Only for reasons that are about the address itself, said for good (5xx, or the sending server's own final words), by
+    words or by the enhanced code; never where anything beside it speaks of blocking, quota, policy or a later try.
+
+    Args:
+        diagnosis: what `reply` returned.
+        status: the delivery's status; nothing is suppressed while the queue still tries.
+        rules: those the diagnosis was made with.
+    """
+    rules = rules or built_in()
+    reason = rules.reasons[diagnosis.reason]
+    rule = next((r for r in rules.rules if r.id == diagnosis.rule), None)
+    is_final = (
+        diagnosis.persistence == "hard"
+        and status not in {*_OPEN, *SUCCESSES}
+        and (diagnosis.reply_code is None or diagnosis.reply_code >= 500)
+        and not (diagnosis.enhanced_code or "5").startswith("4")
+        and diagnosis.stage not in {"connect", "greeting", "helo", "starttls", "auth", "mail"}
+        and (diagnosis.reply_code is not None or diagnosis.enhanced_code is not None or status in {"bounced", "rejected"})
+    )
+    if not (reason.suppress_days and rule and rule.suppress and rule.step in {"provider", "text", "enhanced"} and is_final):
+        return None
+    scope = wording.Scope(wording.template(diagnosis.reply_text), rules.spelling)
+    if any(doubt.find(scope) for doubt in rules.doubts) and rule.step != "provider":
+        return None
+    evidence = diagnosis.evidence or diagnosis.enhanced_code or ""
+    return Suppression(diagnosis.reason, evidence, reason.suppress_days)
+
+
+def explain_jsonl(lines: Iterable[str], rules: RuleSet | None = None) -> Iterator[str]:
+    """JSON objects in, one diagnosis per line out, in the same order.
+
+    Args:
+        lines: each a JSON object with `reply` and optionally `relay_name`, `stage`, `enhanced_code`, `reply_code`, `status`.
+        rules: what `load_rules` returned; default: the built-in rules.
+
+    Yields:
+        The fields of `Diagnosis`; for a line that cannot be read, an object whose `error` says why.
+    """
+    for number, line in enumerate(lines, 1):
+        yield json.dumps(_explained(line, number, rules), ensure_ascii=False)
+
+
+def _explained(line: str, number: int, rules: RuleSet | None) -> dict[str, Any]:
+    try:
+        asked = json.loads(line)
+    except ValueError as error:
+        return {"error": f"line {number} is no JSON: {error}"}
+    if not isinstance(asked, dict) or not isinstance(asked.get("reply"), str):
+        return {"error": f"line {number}: an object with a text `reply` is needed"}
+    context = {k: asked.get(k) for k in ("relay_name", "stage", "enhanced_code", "reply_code", "status")}
+    wrong = [k for k, v in context.items() if v is not None and not isinstance(v, int if k == "reply_code" else str)]
+    if wrong:
+        return {"error": f"line {number}: {wrong[0]} is to be {'a number' if wrong[0] == 'reply_code' else 'a text'}"}
+    return asdict(reply(asked["reply"], rules=rules, **context))

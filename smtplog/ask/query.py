@@ -1,0 +1,235 @@
+"""Filters: which rows of a table a question is about. Frames in, frames out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from smtplog.contract import schema
+from smtplog.contract.records import TABLES
+from smtplog.errors import QueryError, caret
+from smtplog.read import grammar
+
+Matcher = Callable[[str], pl.Expr]
+
+TIME = {"events": "at", "sessions": "opened_at", "messages": "received_at", "deliveries": "at"}
+"""The time by which a record is chosen and sorted."""
+LATER = {"messages": "removed_at", "sessions": "closed_at"}
+"""Stands in where the beginning lies outside the input."""
+
+
+def _like(*names: str) -> Matcher:
+    """Any of these columns is like the pattern."""
+    return lambda pattern: pl.any_horizontal(pl.col(name).str.contains(pattern).fill_null(False) for name in names)
+
+
+def _within(column: str, *path: str) -> Matcher:
+    """Any element of a list of structs has a field like the pattern."""
+
+    def matcher(pattern: str) -> pl.Expr:
+        hit = pl.any_horizontal(pl.element().struct.field(name).str.contains(pattern).fill_null(False) for name in path)
+        return pl.col(column).list.eval(hit).list.any().fill_null(False)
+
+    return matcher
+
+
+def _in_transactions(*path: str) -> Matcher:
+    def matcher(pattern: str) -> pl.Expr:
+        hit = pl.any_horizontal(pl.element().struct.field(name).str.contains(pattern).fill_null(False) for name in path)
+        inner = pl.element().struct.field("recipients").list.eval(hit).list.any().fill_null(False)
+        return pl.col("transactions").list.eval(inner).list.any().fill_null(False)
+
+    return matcher
+
+
+def _domain_of(matcher: Matcher) -> Matcher:
+    """A domain's pattern, made one for whole addresses."""
+    return lambda pattern: matcher(pattern.replace("^", "^.*@", 1))
+
+
+FILTERS: Mapping[str, Mapping[str, Matcher]] = {
+    "sender": {
+        "events": _like("sender"), "messages": _like("sender"), "deliveries": _like("sender"),
+        "sessions": _within("transactions", "sender"),
+    },
+    "recipient": {
+        "events": _like("recipient", "original_recipient"),
+        "deliveries": _like("recipient", "original_recipient"),
+        "messages": _within("recipients", "address", "original_address"),
+        "sessions": _in_transactions("address"),
+    },
+    "domain": {
+        "events": _domain_of(_like("recipient")),
+        "deliveries": _like("recipient_domain"),
+        "messages": _domain_of(_within("recipients", "address")),
+        "sessions": _domain_of(_in_transactions("address")),
+    },
+    "client": dict.fromkeys(("events", "sessions", "messages", "deliveries"), _like("client_name", "client_ip")),
+    "relay": {
+        "events": _like("relay_name", "relay_ip"), "deliveries": _like("relay_name", "relay_ip"),
+        "messages": _within("recipients", "relay_name"),
+    },
+    "status": dict.fromkeys(("events", "messages", "deliveries"), _like("status")),
+    "queue_id": {
+        **dict.fromkeys(("events", "messages", "deliveries"), _like("queue_id")),
+        "sessions": _within("transactions", "queue_id"),
+    },
+    "message_id": {
+        **dict.fromkeys(("events", "messages", "deliveries"), _like("message_id")),
+        "sessions": _within("transactions", "message_id"),
+    },
+    "host": dict.fromkeys(("events", "sessions", "messages", "deliveries"), _like("host")),
+    "reason": {"deliveries": _like("reason"), "messages": _within("recipients", "reason")},
+    "actor": {"deliveries": _like("actor")},
+}  # fmt: skip
+"""Filter -> table -> how it looks at that table. A filter that a table lacks is refused."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to keep of a table.
+
+    patterns: filter name -> shell patterns, of which one must fit. since, until: UTC, half open. last: before the end
+    of the log. where: a Polars SQL expression over the record's columns.
+    """
+
+    patterns: Mapping[str, tuple[str, ...]]
+    since: datetime | None = None
+    until: datetime | None = None
+    last: timedelta | None = None
+    where: str | None = None
+
+    def expression(self, table: str) -> pl.Expr:
+        """The filter as one expression, `last` excepted.
+
+        Raises:
+            QueryError: the table lacks what a filter looks at, or `where` is not a sentence about its columns.
+        """
+        parts = [pl.lit(True)]
+        for name, globs in self.patterns.items():
+            if globs:
+                look = FILTERS[name].get(table)
+                if look is None:
+                    has = ", ".join(t for t in TABLES if t in FILTERS[name])
+                    raise QueryError(f"--{name.replace('_', '-')}: {table} have no such field; it works on {has}")
+                parts.append(pl.any_horizontal(look(grammar.glob(g)) for g in globs))
+        at = _time(table)
+        if self.since:
+            parts.append((at >= self.since).fill_null(False))
+        if self.until:
+            parts.append((at < self.until).fill_null(False))
+        if self.where:
+            parts.append(where(self.where, table))
+        return pl.all_horizontal(parts)
+
+    def tail(self, frame: pl.DataFrame, table: str, end: datetime | None) -> pl.DataFrame:
+        """Keep what lies within `last` of the end of the log."""
+        if self.last is None or end is None:
+            return frame
+        return frame.filter((_time(table) > end - self.last).fill_null(False))
+
+
+def _time(table: str) -> pl.Expr:
+    at = pl.col(TIME[table])
+    return pl.coalesce(at, LATER[table]) if table in LATER else at
+
+
+@cache
+def columns_of(table: str) -> tuple[str, ...]:
+    """The columns a table can be asked for."""
+    return tuple(schema.of(TABLES[table]))
+
+
+def check_columns(names: Iterable[str], table: str, option: str) -> list[str]:
+    """The names, when the table has them all.
+
+    Raises:
+        QueryError: one is unknown; says what was probably meant.
+    """
+    known = columns_of(table)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"{table} have {', '.join(known)}"
+            raise QueryError(f"{option}: {table} have no field {name}; {hint}")
+    return list(names)
+
+
+def where(text: str, table: str) -> pl.Expr:
+    """A Polars SQL expression over the columns of a table.
+
+    Raises:
+        QueryError: it is no expression, or names a column that the table has not.
+    """
+    empty = pl.DataFrame(schema=schema.of(TABLES[table]))
+    try:
+        expression = pl.sql_expr(text)
+        names = expression.meta.root_names()
+    except Exception as error:
+        raise QueryError(f"--where: not a SQL expression: {_first_line(error)}\n{caret(text, 0)}") from error
+    for name in names:
+        if name not in empty.columns:
+            near = difflib.get_close_matches(name, empty.columns, 1)
+            hint = f"did you mean {near[0]}?" if near else "text stands in single quotes, column names without"
+            raise QueryError(f"--where: {table} have no field {name}; {hint}\n{caret(text, max(text.find(name), 0))}")
+    try:
+        kept = empty.select(expression.alias("kept")).schema["kept"]
+    except Exception as error:
+        raise QueryError(f"--where: {_first_line(error)}\n{caret(text, 0)}") from error
+    if kept != pl.Boolean:
+        raise QueryError(f"--where: gives a value, not yes or no; compare it with something\n{caret(text, 0)}")
+    return expression.fill_null(False)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def span(text: str, option: str) -> timedelta:
+    """`90m`, `1d`, `2w` as a length of time.
+
+    Raises:
+        QueryError: it is none.
+    """
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not number.isdigit():
+        raise QueryError(f"{option} {text}: write a number and a unit, such as 90m, 12h, 1d or 2w")
+    return timedelta(**{_UNITS[unit]: int(number)})
+
+
+def moment(text: str, option: str, zone: str | None) -> datetime:
+    """A date or a time in ISO 8601; without an offset in the log's zone.
+
+    Raises:
+        QueryError: it is none.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise QueryError(f"{option} {text}: write a date or time such as 2026-11-23 or 2026-11-23T08:30") from error
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=ZoneInfo(zone) if zone else timezone.utc)
+    return at.astimezone(timezone.utc)
+
+
+def sort(frame: pl.DataFrame, keys: Iterable[str]) -> pl.DataFrame:
+    """Sort by columns; a leading hyphen turns one round."""
+    names = [key.lstrip("-") for key in keys]
+    if not names:
+        return frame
+    return frame.sort(names, descending=[key.startswith("-") for key in keys], nulls_last=True, maintain_order=True)
+
+
+def as_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """The rows as plain values."""
+    return frame.to_dicts()

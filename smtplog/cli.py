@@ -1,0 +1,248 @@
+"""The command line: arguments in, exit code out. Each command is short; the work is in the pipeline and the rooms.
+
+Exit codes: 0 found (or done), 1 nothing found (`check --strict`: something of ours not understood), 2 error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smtplog.errors import QueryError, SmtplogError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from smtplog.ask.query import Query
+    from smtplog.pipeline import Options
+    from smtplog.read.tally import Tally
+
+app = typer.Typer(
+    help="Reads MTA logs and SMTP transcripts: filter, summarise, explain, export.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Inputs = Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, globs, directories of rotated logs, or - for standard input; gzip, bzip2, xz, zstd.")]
+InputFormat = Annotated[str | None, typer.Option("--input-format", help="Expect only this format (see `smtplog formats`).")]
+Year = Annotated[int | None, typer.Option(help="Year of the first stamp that has none.")]
+Zone = Annotated[str | None, typer.Option("--timezone", help="Zone of stamps that have none, e.g. Europe/Berlin (default UTC).")]
+Idle = Annotated[str, typer.Option(help="Give a message out when it has been silent for so long.")]
+LogHost = Annotated[str | None, typer.Option(help="Host of log files that do not name one.")]
+Secrets = Annotated[bool, typer.Option("--show-secrets", help="Show passwords of AUTH exchanges instead of masking them.")]
+Since = Annotated[str | None, typer.Option(help="Only from this time on (ISO 8601).")]
+Until = Annotated[str | None, typer.Option(help="Only before this time (ISO 8601).")]
+Last = Annotated[str | None, typer.Option(help="Only the last 90m, 12h, 1d, 2w of the log.")]
+Globs = list[str] | None
+Sender = Annotated[Globs, typer.Option(help="Envelope sender like this (glob, repeatable).")]
+Recipient = Annotated[Globs, typer.Option(help="Recipient like this, before or after expansion (glob).")]
+Domain = Annotated[Globs, typer.Option(help="Recipient's domain like this (glob).")]
+Client = Annotated[Globs, typer.Option(help="Client name or address like this (glob).")]
+Relay = Annotated[Globs, typer.Option(help="Next hop's name or address like this (glob).")]
+Status = Annotated[Globs, typer.Option(help="sent, delivered, deferred, bounced, expired, rejected ... (glob).")]
+QueueId = Annotated[Globs, typer.Option(help="Queue id (glob).")]
+MessageId = Annotated[Globs, typer.Option(help="Message-ID without brackets (glob).")]
+Host = Annotated[Globs, typer.Option(help="Logging host like this (glob).")]
+Reason = Annotated[Globs, typer.Option(help="Canonical reason of the failure (glob).")]
+Actor = Annotated[Globs, typer.Option(help="Who must act (glob).")]
+Where = Annotated[str | None, typer.Option(help="SQL expression over the record's fields, e.g. \"delay_s > 60\".")]
+Fields = Annotated[str | None, typer.Option(help="Comma-separated fields to show.")]
+Sort = Annotated[str | None, typer.Option(help="Comma-separated fields to sort by; -field turns round.")]
+Limit = Annotated[int | None, typer.Option(min=0, help="Show at most so many.")]
+Count = Annotated[bool, typer.Option("--count", help="Print only how many.")]
+Raw = Annotated[bool, typer.Option("--raw", help="Print the original lines.")]
+Form = Annotated[str | None, typer.Option("--format", help="table, jsonl or csv (default: table on a terminal, else jsonl).")]
+Output = Annotated[str | None, typer.Option("-o", "--output", help="Write to this file instead of standard output.")]
+
+
+def main() -> None:
+    """Run the command line; errors of the user's are a message and exit 2, a broken pipe is quiet."""
+    try:
+        app(prog_name="smtplog")
+    except SmtplogError as error:
+        _say(f"smtplog: {error}")
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _say(text: str) -> None:
+    from smtplog.show.render import harmless
+
+    print(harmless(text, lines=True), file=sys.stderr)
+
+
+def _options(**given: Any) -> Options:
+    from smtplog.ask.query import span
+    from smtplog.pipeline import Options
+
+    zone = given.get("zone")
+    if zone:
+        _check_zone(zone)
+    given["idle"] = span(given.get("idle") or "5d", "--idle")
+    return Options(**given, reference=datetime.now(timezone.utc))
+
+
+def _check_zone(zone: str) -> None:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError) as error:
+        raise QueryError(f"--timezone {zone}: no such zone; write one such as Europe/Berlin or UTC") from error
+
+
+def _confess(tally: Tally, inputs: list[str]) -> None:
+    """What was not understood, in one line on stderr."""
+    said = tally.confession()
+    if tally.year_inferred:
+        source = "today's date" if inputs == ["-"] else "the input"
+        said += f"; years inferred from {source} ({', '.join(map(str, sorted(tally.years)))})"
+    if tally.zone_assumed:
+        said += "; zone UTC assumed"
+    _say(f"smtplog: {said}")
+    for problem in tally.problems:
+        _say(f"smtplog: {problem}")
+
+
+@contextmanager
+def _progress(inputs: list[str]) -> Iterator[Callable[[str, int], None] | None]:
+    """A bar on stderr for long work on a terminal."""
+    paths = [Path(one) for one in inputs if one != "-"]
+    size = sum(p.stat().st_size for p in paths if p.is_file())
+    if not sys.stderr.isatty() or size < 32 * 1024 * 1024:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=size)
+        yield lambda _name, octets: bar.update(task, advance=octets)
+
+
+def _query(table: str, **given: Any) -> Query:
+    from smtplog.ask.query import FILTERS, Query, moment, span
+
+    zone = given.pop("zone", None)
+    since, until, last = given.pop("since"), given.pop("until"), given.pop("last")
+    query = Query(
+        {name: tuple(given.get(name) or ()) for name in FILTERS},
+        moment(since, "--since", zone) if since else None,
+        moment(until, "--until", zone) if until else None,
+        span(last, "--last") if last else None,
+        given.get("where"),
+    )
+    query.expression(table)
+    return query
+
+
+def _make_query(table: str) -> Callable[..., None]:
+    def command(
+        inputs: Inputs, input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d",
+        log_host: LogHost = None, show_secrets: Secrets = False, since: Since = None, until: Until = None,
+        last: Last = None, sender: Sender = None, recipient: Recipient = None, domain: Domain = None,
+        client: Client = None, relay: Relay = None, status: Status = None, queue_id: QueueId = None,
+        message_id: MessageId = None, host: Host = None, reason: Reason = None, actor: Actor = None,
+        where: Where = None, fields: Fields = None, sort: Sort = None, limit: Limit = None, count: Count = False,
+        raw: Raw = False, form: Form = None, output: Output = None,
+    ) -> None:  # fmt: skip
+        options = _options(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host, show_secrets=show_secrets)
+        query = _query(
+            table, zone=zone, since=since, until=until, last=last, sender=sender, recipient=recipient, domain=domain,
+            client=client, relay=relay, status=status, queue_id=queue_id, message_id=message_id, host=host,
+            reason=reason, actor=actor, where=where,
+        )  # fmt: skip
+        from smtplog.show.answer import Answer
+
+        answer = Answer(table, query, fields=fields, sort=sort, limit=limit, count=count, raw=raw, form=form, output=output)
+        with _progress(inputs) as progress:
+            found, tally = answer.run(inputs, options, progress)
+        _confess(tally, inputs)
+        raise typer.Exit(0 if found else 1)
+
+    return command
+
+
+_HELP = {
+    "events": "Every understood entry, typed.",
+    "sessions": "SMTP conversations, from logs and transcripts.",
+    "messages": "Mails by queue id, with the result for each recipient.",
+    "deliveries": "Every delivery attempt and refusal.",
+}
+for _table, _help in _HELP.items():
+    app.command(_table, help=_help)(_make_query(_table))
+
+
+@app.command()
+def export(
+    inputs: Inputs,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the datasets.")],
+    tables: Annotated[str, typer.Option(help="Which tables, comma-separated.")] = "events,sessions,messages,deliveries",
+    partition_by: Annotated[str | None, typer.Option(help="date: Hive partitions by day (UTC).")] = None,
+    state: Annotated[Path | None, typer.Option(help="File that keeps what is still open until the next run.")] = None,
+    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d",
+    log_host: LogHost = None, show_secrets: Secrets = False,
+) -> None:  # fmt: skip
+    """Write Parquet datasets, one folder per table."""
+    from smtplog.show.answer import export as write
+
+    options = _options(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host, show_secrets=show_secrets)
+    with _progress(inputs) as progress:
+        rows, tally = write(inputs, output, tables, partition_by, state, options, progress)
+    for table, n in rows.items():
+        print(f"{output / table}: {n:,} rows")
+    _confess(tally, inputs)
+
+
+@app.command()
+def check(
+    inputs: Inputs,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when anything of ours was not understood.")] = False,
+    form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    input_format: InputFormat = None, year: Year = None, zone: Zone = None, log_host: LogHost = None,
+) -> None:  # fmt: skip
+    """How much of the input is understood, by program, with examples of what is not."""
+    from smtplog.ask.check import check as look
+    from smtplog.show import report
+
+    options = _options(input_format=input_format, year=year, zone=zone, log_host=log_host)
+    with _progress(inputs) as progress:
+        found = look(inputs, options, progress)
+    report.show_check(found, form, sys.stdout)
+    raise typer.Exit(1 if strict and not found.is_clean else 0)
+
+
+@app.command()
+def formats() -> None:
+    """The formats that can be read."""
+    from smtplog.show import report
+
+    report.show_formats(sys.stdout)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"smtplog {version('smtplog')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Reads MTA logs and SMTP transcripts: filter, summarise, explain, export."""

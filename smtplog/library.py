@@ -1,0 +1,145 @@
+"""The functions a program calls. Each reads a path, a file object or an iterable of lines, in flat memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+
+import polars as pl
+
+from smtplog import pipeline
+from smtplog.contract.records import TABLES, Delivery, Event, Message, Provenance, Session, Unparsed
+from smtplog.errors import QueryError
+from smtplog.pipeline import Options
+from smtplog.read import detect, envelope, rows
+from smtplog.read.clock import Clock
+from smtplog.read.tally import Tally
+
+R = TypeVar("R", bound=Provenance)
+
+
+class Run(Generic[R]):
+    """An iterator of records that also carries what was not understood.
+
+    Attributes:
+        tally: counts of entries understood, foreign, unknown, debug, malformed; complete once the iterator is at its end.
+    """
+
+    def __init__(self, source: Any, table: str, record: type[R], options: Options) -> None:
+        self.tally = Tally()
+        self._table, self._record = table, record
+        self._frames = pipeline.run(_given(source), {table: None}, options, self.tally)
+        self._records = self._read()
+
+    def __iter__(self) -> Iterator[R]:
+        return self
+
+    def __next__(self) -> R:
+        return next(self._records)
+
+    def _read(self) -> Iterator[R]:
+        for frames in self._frames:
+            frame = frames.get(self._table)
+            if frame is None:
+                continue
+            for row in frame.iter_rows(named=True):
+                if row.get("fields") is not None:
+                    row["fields"] = json.loads(row["fields"])
+                yield self._record.model_validate(row)
+
+
+def _given(source: Any) -> list[Any]:
+    """A path or an open file is one input; an iterable of paths several, one of lines a log."""
+    if isinstance(source, (list, tuple)) and source and all(isinstance(s, str) and "\n" not in s and " " not in s for s in source):
+        return list(source)
+    return [source]
+
+
+def events(source: Any, **options: Any) -> Run[Event]:
+    """Every understood entry of a source, in its order. Options: the fields of `Options` by name.
+
+    Raises:
+        InputError: it cannot be read. QueryError: an option makes no sense, or a year is missing (pass `year=`).
+    """
+    return Run(source, "events", Event, Options(**options))
+
+
+def sessions(source: Any, **options: Any) -> Run[Session]:
+    """The SMTP conversations of a source, in the order of their ends; see `events`."""
+    return Run(source, "sessions", Session, Options(**options))
+
+
+def messages(source: Any, **options: Any) -> Run[Message]:
+    """The mails of a source, in the order in which they were done; see `events`."""
+    return Run(source, "messages", Message, Options(**options))
+
+
+def deliveries(source: Any, **options: Any) -> Run[Delivery]:
+    """Every delivery attempt and refusal of a source; see `events`."""
+    return Run(source, "deliveries", Delivery, Options(**options))
+
+
+def frames(source: Any, *tables: str, **options: Any) -> dict[str, pl.DataFrame]:
+    """Whole tables in memory as Polars frames (`.to_arrow()` for Arrow).
+
+    Args:
+        source: as for `events`.
+        tables: which of events, sessions, messages, deliveries; none: all of them.
+        options: the fields of `Options` by name.
+
+    Returns:
+        Table name -> frame with the columns of its record; empty tables are there too.
+    """
+    from smtplog.contract import schema  # noqa: PLC0415 - only here
+
+    wanted = tables or tuple(TABLES)
+    unknown = set(wanted) - set(TABLES)
+    if unknown:
+        raise QueryError(f"no table {', '.join(sorted(unknown))}; known are {', '.join(TABLES)}")
+    made: dict[str, list[pl.DataFrame]] = {name: [pl.DataFrame(schema=schema.of(TABLES[name]))] for name in wanted}
+    for batch in pipeline.run(_given(source), dict.fromkeys(wanted), Options(**options)):
+        for name, frame in batch.items():
+            if name in made:
+                made[name].append(frame)
+    return {name: pl.concat(parts) for name, parts in made.items()}
+
+
+def parse_line(line: str, **options: Any) -> Event | Unparsed:
+    """One log line -> its event, or why it is none. Keys that need other lines are null.
+
+    Args:
+        line: with its envelope, with or without line end.
+        options: `year`, `zone`, `input_format` of `Options`; without a year, `at` of a stamp that has none is null.
+    """
+    asked = Options(**options)
+    expected = pipeline.formats(asked)
+    frame = pl.DataFrame({"line": [1], "line_count": [1], "raw": [line.rstrip("\r\n")]}, schema_overrides={"line": pl.Int64, "line_count": pl.Int64})
+    entries = envelope.split(frame)
+    clock = Clock(asked.year, asked.zone, asked.reference)
+    timed = None if clock.needs_reference(entries, []) else clock.apply(entries, [])
+    row = (timed if timed is not None else entries).row(0, named=True)
+    place = detect.place(row["host"], row["program"], expected) if row["envelope"] else detect.Place(None, None, None)
+    common = {"source": "-", "line": 1, "line_count": 1, "host": place.host, "raw": row["raw"]}
+    if place.format is None:
+        why = "foreign" if row["envelope"] and row["program"] else "malformed"
+        return Unparsed(**common, program=place.program, why=why, expected=None)
+    understood = rows.read(row["text"], place.format, place.kinds)
+    if understood is None:
+        told = rows.explain(row["text"], place.format, place.kinds)
+        return Unparsed(**common, format=place.format.name, program=place.program, why="unknown", expected=told)
+    shared = {name: value for name, value in understood.fields.items() if name in Event.model_fields}
+    extra = {name: value for name, value in understood.fields.items() if name not in Event.model_fields}
+    return Event(
+        **common, **shared, format=place.format.name, instance=place.instance, service=place.service, pid=row["pid"],
+        kind=understood.kind.name, at=row["at"], fields=extra or None,
+        is_year_inferred=row.get("is_year_inferred", False), is_zone_assumed=row.get("is_zone_assumed", False),
+    )  # fmt: skip
+
+
+def parse_transcript(text: str, *, show_secrets: bool = False) -> list[Session]:
+    """The sessions in a pasted text; an empty list when there is no dialogue in it. Never raises for text."""
+    from smtplog.read import dialogue  # noqa: PLC0415 - transcripts are rarer than logs
+
+    return dialogue.sessions(text, show_secrets=show_secrets)
+

@@ -1,0 +1,229 @@
+"""The whole flow on one page: input -> blocks -> entries -> events -> sessions, messages, deliveries.
+
+Nothing walks back. Memory is bounded by the blocks under way and by what is still open.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+import polars as pl
+
+from smtplog.contract import schema
+from smtplog.contract.records import TABLES, Session
+from smtplog.errors import QueryError
+from smtplog.formats import all_formats
+from smtplog.formats.base import Format
+from smtplog.join.stitch import IDLE, Stitcher, needed_fields
+from smtplog.read import columns, detect, envelope, grammar, source
+from smtplog.read.clock import Clock
+from smtplog.read.columns import Parsed, Wanted
+from smtplog.read.tally import Tally
+
+HEAD = 200
+"""So many first entries decide what an input is."""
+DOCUMENT_BYTES = 64 * 1024 * 1024
+THREADS = 2
+
+Tables = dict[str, frozenset[str] | None]
+Frames = dict[str, pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to read.
+
+    input_format: name of the only format to expect; None: find out.
+    year: of the first stamp that has none. zone: IANA name for stamps without one.
+    reference: stands in for the time of an input that has none (a pipe): stamps do not lie after it.
+    idle: how long a message may be silent before it is given out as it stands.
+    log_host: the host of files that do not name one.
+    """
+
+    input_format: str | None = None
+    year: int | None = None
+    zone: str | None = None
+    reference: datetime | None = None
+    idle: timedelta = IDLE
+    log_host: str | None = None
+    show_secrets: bool = False
+    block_bytes: int = source.BLOCK_BYTES
+    threads: int = THREADS
+    progress: Callable[[str, int], None] | None = field(default=None, compare=False)
+
+
+def formats(options: Options) -> tuple[Format, ...]:
+    """The formats to expect.
+
+    Raises:
+        QueryError: there is no such format.
+    """
+    known = all_formats()
+    if options.input_format is None:
+        return known
+    named = tuple(one for one in known if one.name == options.input_format)
+    if not named and options.input_format != "transcript":
+        names = ", ".join([*(one.name for one in known), "transcript"])
+        raise QueryError(f"--input-format {options.input_format}: no such format; known are {names}")
+    return named
+
+
+def run(
+    given: Iterable[object], tables: Tables, options: Options | None = None, tally: Tally | None = None,
+    state: bytes | None = None, keep: Callable[[bytes], None] | None = None,
+) -> Iterator[Frames]:  # fmt: skip
+    """Read inputs and give out, block by block, what they complete.
+
+    Args:
+        given: what `source.inputs` takes.
+        tables: the tables to make, each with its columns (None: all).
+        options: how to read.
+        tally: counts what was and was not understood.
+        state: what an earlier run kept.
+        keep: is given the open state at the end instead of flushing it.
+
+    Yields:
+        For each block and at the end: table name -> frame; tables without new rows are left out.
+
+    Raises:
+        InputError: an input cannot be read. QueryError: an option makes no sense.
+    """
+    options = options or Options()
+    tally = tally if tally is not None else Tally()
+    expected = formats(options)
+    stitcher = Stitcher(expected, tables, options.idle)
+    if state:
+        stitcher.load(state, lambda host, program: detect.place(host, program, expected))
+    wanted = _wanted(tables)
+    for one in source.inputs(given):
+        yield from _one_input(one, tables, options, tally, stitcher, expected, wanted)
+    if keep:
+        keep(stitcher.save())
+        return
+    yield from _frames(stitcher.flush())
+
+
+def _wanted(tables: Tables) -> Wanted:
+    if "events" in tables or any(asked is None for asked in tables.values()):
+        return None
+    return needed_fields(name for asked in tables.values() for name in asked or ())
+
+
+def _one_input(
+    one: source.Input, tables: Tables, options: Options, tally: Tally, stitcher: Stitcher,
+    expected: tuple[Format, ...], wanted: Wanted,
+) -> Iterator[Frames]:  # fmt: skip
+    blocks = source.blocks(one, options.block_bytes)
+    first = next(blocks)
+    head = source.lines(source.Block(first.source, first.data[: HEAD * 1000], 1, 0))["raw"].head(HEAD)
+    if _is_document(head, first, options):
+        yield from _document(one, first, blocks, tables, options, tally)
+        return
+    order = envelope.order(head)
+    clock = Clock(options.year, options.zone, one.modified or options.reference)
+    parse = partial(_parse, order=order, expected=expected, wanted=wanted)
+    is_first = True
+    for block, parsed in _in_order(_chain(first, blocks), parse, options.threads):
+        births = _births(parsed.entries, expected) if is_first else []
+        is_first = False
+        if clock.needs_reference(parsed.entries, births):
+            raise QueryError(f"{one.name}: its stamps have no year and the input no time of its own; give --year (year=)")
+        entries = clock.apply(parsed.entries, births)
+        if options.log_host:
+            entries = entries.with_columns(pl.col("host").fill_null(options.log_host))
+        parsed = Parsed(entries, parsed.places, parsed.kinds, parsed.rest)
+        tally.add(parsed, one.name, clock)
+        if block.problem:
+            tally.problems.append(block.problem)
+        if options.progress:
+            options.progress(one.name, len(block.data))
+        yield from _frames(stitcher.feed(parsed, one.name))
+
+
+def _chain(first: source.Block, rest: Iterator[source.Block]) -> Iterator[source.Block]:
+    yield first
+    yield from rest
+
+
+def _parse(
+    block: source.Block, *, order: tuple[envelope.Envelope, ...], expected: tuple[Format, ...], wanted: Wanted
+) -> Parsed:
+    return columns.parse(envelope.split(source.lines(block), order), expected, wanted)
+
+
+def _in_order(
+    blocks: Iterator[source.Block], parse: Callable[[source.Block], Parsed], threads: int
+) -> Iterator[tuple[source.Block, Parsed]]:
+    """Parse blocks in threads, give them out in order; at most one more under way than there are threads."""
+    with ThreadPoolExecutor(threads) as pool:
+        under_way: deque[tuple[source.Block, Future[Parsed]]] = deque()
+        try:
+            for block in blocks:
+                under_way.append((block, pool.submit(parse, block)))
+                if len(under_way) > threads:
+                    done, future = under_way.popleft()
+                    yield done, future.result()
+            while under_way:
+                done, future = under_way.popleft()
+                yield done, future.result()
+        finally:
+            for _, future in under_way:
+                future.cancel()
+
+
+def _births(entries: pl.DataFrame, expected: tuple[Format, ...]) -> list[tuple[int, datetime]]:
+    """(row, time) of the first ids that carry their time."""
+    found: list[tuple[int, datetime]] = []
+    for one in expected:
+        if one.timed_id:
+            shape = grammar.shape(one.grammar, one.timed_id)
+            ids = entries["raw"].head(HEAD * 20).str.extract(shape.head(), 1)
+            for row in ids.is_not_null().arg_true().head(20):
+                born = one.id_time(ids[row])
+                if born and 1995 < born.year < 2100:
+                    found.append((row, born))
+    return found
+
+
+def _is_document(head: pl.Series, first: source.Block, options: Options) -> bool:
+    if options.input_format:
+        return options.input_format == "transcript"
+    if envelope.hit_rate(head) >= 0.5:
+        return False
+    from smtplog.read import dialogue  # noqa: PLC0415 - only where the input may be one
+
+    return dialogue.likelihood(first.data[:200_000].decode("utf-8", "replace")) > max(0.2, envelope.hit_rate(head))
+
+
+def _document(
+    one: source.Input, first: source.Block, rest: Iterator[source.Block], tables: Tables, options: Options, tally: Tally
+) -> Iterator[Frames]:  # fmt: skip
+    from smtplog.read import dialogue  # noqa: PLC0415
+
+    data = bytearray()
+    for block in _chain(first, rest):
+        data += block.data
+        if block.problem:
+            tally.problems.append(block.problem)
+        if len(data) > DOCUMENT_BYTES:
+            tally.problems.append(f"{one.name}: read as a transcript only up to {DOCUMENT_BYTES:,} octets")
+            break
+    text = data.decode("utf-8", "backslashreplace")
+    found = dialogue.sessions(text, source=one.name, show_secrets=options.show_secrets)
+    tally.add_document(one.name, text, found)
+    if "sessions" in tables:
+        asked = tables["sessions"]
+        frame = pl.DataFrame([s.model_dump() for s in found], schema=schema.of(Session))
+        yield {"sessions": frame.select(c for c in frame.columns if asked is None or c in asked)}
+
+
+def _frames(batch: object) -> Iterator[Frames]:
+    made = {name: getattr(batch, name, None) for name in TABLES}
+    full = {name: frame for name, frame in made.items() if frame is not None and frame.height}
+    if full:
+        yield full

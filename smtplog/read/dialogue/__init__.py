@@ -1,0 +1,83 @@
+"""Text -> sessions: decorations peeled off, the form chosen, directions decided, Lark's LALR over what was said.
+
+A text may hold anything around its dialogues, in any language; only what is a dialogue becomes a session, and bad text
+is never an error.
+"""
+
+from __future__ import annotations
+
+from smtplog.contract.records import Session
+from smtplog.read.dialogue import choose, clean, flat, pieces, sides, turns
+from smtplog.read.dialogue.choose import Choice
+from smtplog.smtp import machine, report
+from smtplog.smtp.dialogue import Conversation, Token
+
+_LONGEST = 64 * 1024 * 1024
+"""Characters of a document that are read; a dialogue is a small thing."""
+
+
+def sessions(text: str, *, source: str = "-", show_secrets: bool = False) -> list[Session]:
+    """Every SMTP session that a text tells of.
+
+    Args:
+        text: a transcript in any known form, or a text with transcripts in it.
+        source: what the records name as their source.
+        show_secrets: leave passwords, tokens and what carries them as they are.
+
+    Returns:
+        One record per connection, in the order of the text, `format` "transcript"; empty when there is no dialogue.
+        Never raises on text.
+
+    Cost: linear in the text.
+    """
+    choice = _choice(text[:_LONGEST])
+    if choice is None:
+        return []
+    found: list[tuple[Conversation, str, float]] = []
+    everything = list(pieces.pieces(choice.form, choice.rows))
+    if choice.form.repeats:
+        everything = pieces.without_repeats(everything)
+    for stream in pieces.sessions(everything):
+        who = sides.decide(choice.form, stream)
+        spoken: list[Token] = turns.tokens(choice.form, stream, who)
+        for talk in machine.run(spoken):
+            if any(step.answers for step in talk.steps) or len(talk.steps) > 1 or (talk.steps and talk.events):
+                found.append((talk, choice.name, who.confidence))
+    found.sort(key=lambda f: f[0].line)
+    return [
+        Session(
+            source=source,
+            line=talk.line,
+            format="transcript",
+            session_key=f"transcript/{talk.line}.{n}",
+            form=form,
+            confidence=sure,
+            **report.parts(talk, show_secrets=show_secrets),
+        )
+        for n, (talk, form, sure) in enumerate(found, 1)
+    ]
+
+
+def likelihood(head: str) -> float:
+    """How likely a text that begins like this is a transcript, 0 to 1.
+
+    Near 0 for logs of mail servers, prose and binary data: both sides must be heard, or one side at length.
+    """
+    choice = _choice(head)
+    if choice is None:
+        return 0.0
+    if choice.has_both:
+        return min(1.0, 0.5 + choice.score / 20)
+    return min(0.4, choice.score / 50)
+
+
+def _choice(text: str) -> Choice | None:
+    rows = clean.rows(text)
+    plain = clean.without_html(rows) or rows
+    choice = choose.best(plain, text)
+    cut = flat.split(plain)
+    other = choose.best(cut, text) if cut is not None else None
+    if other is None or (choice is not None and choice.score >= other.score):
+        return choice
+    other.is_flat = True
+    return other

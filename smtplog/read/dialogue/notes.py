@@ -1,0 +1,84 @@
+"""Words around a dialogue: a connection that begins, breaks or waits, TLS, a login whose trace was suppressed."""
+
+from __future__ import annotations
+
+from smtplog.formats.transcripts import (
+    BY_SERVER_WORDS,
+    CLOSED_WORDS,
+    NOT_OPEN_WORDS,
+    OPEN_WORDS,
+    SUPPRESSED_LOGIN,
+    TIMEOUT_WORDS,
+    TLS_WORDS,
+    TOLD_LOGINS,
+)
+from smtplog.smtp.commands import MECHANISMS
+
+_LONGEST = 300
+
+
+def happened(text: str) -> tuple[str, str] | None:
+    """What a line that nobody said tells: the name of a token and its text; None when it tells nothing.
+
+    Names are those of the dialogue's grammar: OPEN, CLOSED, TIMEOUT, TLS, AUTH, and CLIENT for a suppressed command.
+    """
+    if not text or len(text) > _LONGEST:
+        return None
+    low = text.lower()
+    if SUPPRESSED_LOGIN in low:
+        return "CLIENT", text.partition("DEBUG SMTP: ")[2].partition(f" {SUPPRESSED_LOGIN}")[0] or "AUTH"
+    login = _login(text)
+    if login:
+        return "AUTH", login
+    if any(word in low for word in TIMEOUT_WORDS) and ("timeout=" not in low and "timeout :" not in low):
+        return "TIMEOUT", text
+    if any(word in low for word in CLOSED_WORDS):
+        return "CLOSED", "server" if any(word in low for word in BY_SERVER_WORDS) else ""
+    if any(word in low for word in TLS_WORDS):
+        return "TLS", text
+    if any(word in low for word in OPEN_WORDS) and not any(word in low for word in NOT_OPEN_WORDS):
+        return "OPEN", peer(text)
+    return None
+
+
+def _login(text: str) -> str | None:
+    """`DEBUG SMTP: AUTH LOGIN succeeded`."""
+    _, found, rest = text.partition("AUTH ")
+    words = rest.split()
+    if not found or len(words) != 2 or words[0] not in MECHANISMS:
+        return None
+    return TOLD_LOGINS.get(f" {words[1]}")
+
+
+def peer(text: str) -> str:
+    """Name, address and port of the other side as `name|address|port`, parts that are not there empty."""
+    name = ip = port = ""
+    words = text.replace("(", " ").replace(")", " ").replace("[", " ").replace("]", " ").replace("'", " ")
+    words = words.replace(",", " ").replace('"', " ").replace("://", " ").replace("/?", " ").replace("|", " ")
+    parts = words.split()
+    for i, word in enumerate(parts):
+        host, colon, number = word.rstrip(".").rpartition(":")
+        if colon and number.isdigit() and host and ":" not in host:
+            port = port or number
+            word = host  # noqa: PLW2901 - the host of host:port
+        elif colon and not host and number.isdigit():
+            port = port or number
+            continue
+        if word == "port" and i + 1 < len(parts) and parts[i + 1].rstrip(".,:").isdigit():
+            port = parts[i + 1].rstrip(".,:")
+        elif _is_ip(word.rstrip(".")):
+            ip = ip or word.rstrip(".")
+        elif "." in word.rstrip(".:") and _is_host(word.rstrip(".:")):
+            name = name or word.rstrip(".:")
+    return f"{name}|{ip}|{port}"
+
+
+def _is_ip(word: str) -> bool:
+    parts = word.split(".")
+    if len(parts) == 4:
+        return all(p.isdigit() and int(p[:4]) < 256 for p in parts)
+    return word.count(":") >= 2 and all(c in "0123456789abcdefABCDEF:." for c in word)
+
+
+def _is_host(word: str) -> bool:
+    return word.isascii() and all(c.isalnum() or c in "-._" for c in word) and any(c.isalpha() for c in word)

@@ -1,0 +1,383 @@
+"""Pieces become tokens: a lexer that knows the state, Lark's LALR parser over what it says, tokens for the machine.
+
+The lexer decides what a line is: a line of a reply, a command or a line of the message, something that happened, or
+nothing. Between 354 and the lone dot nothing is a reply, whatever it looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from lark import Lark, Transformer
+from lark import Token as LarkToken
+from lark.lexer import Lexer
+
+from smtplog.formats.transcripts import BODY_WORDS
+from smtplog.formats.transcripts.form import Form
+from smtplog.read import grammar
+from smtplog.read.dialogue import clean, notes
+from smtplog.read.dialogue.choose import is_known_reply, is_reply
+from smtplog.read.dialogue.pieces import Piece
+from smtplog.read.dialogue.sides import Sides
+from smtplog.smtp import commands, secrets
+from smtplog.smtp.dialogue import Kind, Token
+
+_EVENTS = {
+    "OPEN": Kind.OPEN, "BODY": Kind.BODY, "TLS": Kind.TLS, "AUTH": Kind.AUTH, "CLOSED": Kind.CLOSED,
+    "TIMEOUT": Kind.TIMEOUT, "NOTE": Kind.NOTE,
+}  # fmt: skip
+_AFTERWORDS = 4
+"""Lines behind the last spoken one in which notes still belong to the dialogue."""
+
+
+def tokens(form: Form, found: list[Piece], sides: Sides) -> list[Token]:
+    """The tokens of one stream of pieces; never raises, whatever the pieces are."""
+    return _parser().parse(_Stream(form, found, sides))  # type: ignore[arg-type, return-value]
+
+
+class _Stream:
+    """One stream on its way through the lexer."""
+
+    def __init__(self, form: Form, found: list[Piece], sides: Sides) -> None:
+        self.form = form
+        self.found = found
+        self.sides = sides
+        self.in_data = False
+        self.is_first_of_data = False
+        self.loose_body = False
+        self.chunk_left = 0
+        self.awaits_login = False
+        self.open_code = ""
+        """Code of a reply whose last line promised another."""
+        self.last = ""
+        """Name of the token before."""
+        self.base = _base_lead(found, sides)
+        self.dots = _next_dots(found)
+        self.rules = {
+            name: grammar.compiled(form.grammar, name)
+            for name in ("body", "tls")
+            if form.grammar and name in grammar.rules(form.grammar)
+        }
+        self.spoken = [i for i in range(len(found)) if found[i].mark is not None or self._could_be_said(found[i].text)]
+        self.first = self.spoken[0] if self.spoken else 0
+        self.final = self.spoken[-1] if self.spoken else -1
+
+    def _could_be_said(self, text: str) -> bool:
+        """For forms with unmarked lines: a reply or a command."""
+        if self.form.grammar is not None and not self.form.bare_replies:
+            return False
+        return is_known_reply(text) or (self.form.grammar is None and commands.is_certain(text))
+
+    # -- tokens for Lark
+
+    def lex(self) -> Iterator[LarkToken]:
+        """Name and text of every token, the place of its piece as position."""
+        for i in range(len(self.found)):
+            for name, text in self._piece(i):
+                if self.open_code and name not in {"MORE", "LAST", "WRAP", "CUT", "NOTE"}:
+                    self.open_code = ""
+                    yield LarkToken("CUT", "", start_pos=i)
+                elif name == "NOTE" and self.open_code:
+                    continue
+                self.last = name
+                yield LarkToken(name, text, start_pos=i)
+        if self.open_code:
+            yield LarkToken("CUT", "", start_pos=max(len(self.found) - 1, 0))
+
+    def _piece(self, i: int) -> Iterator[tuple[str, str]]:
+        piece = self.found[i]
+        side = "" if piece.mark is None else "S" if piece.mark in self.sides.server else "C"
+        if piece.mark is not None and piece.mark not in self.sides.server | self.sides.client:
+            side = "*"
+        if self.chunk_left > 0 and side != "S":
+            self.chunk_left -= len(piece.text.encode("utf-8", "replace")) + 2
+            yield "CLIENT", piece.text
+        elif self.in_data and self._is_body(i, piece, side):
+            yield from self._body(piece, side)
+        elif side == "S":
+            yield from self._server(piece)
+        elif side == "C":
+            yield from self._client(piece.text.removeprefix(" ") if piece.mark else piece.text, piece)
+        elif side == "*":
+            yield from self._event(piece)
+        elif self.form.grammar is None:
+            yield from self._unmarked(i, piece)
+        else:
+            yield from self._foreign(i, piece)
+
+    # -- the message
+
+    def _is_body(self, i: int, piece: Piece, side: str) -> bool:
+        """Is this line one of the message, though it has no mark or the wrong one?"""
+        was_first, self.is_first_of_data = self.is_first_of_data, False
+        if self.form.body == "bare":
+            looks_said = side == "S" or (not side and self.form.grammar is None and is_known_reply(piece.text))
+            if was_first and looks_said and self.dots[i] < 0:
+                self.in_data = False
+            return self.in_data
+        if self.form.body != "loose":
+            return False
+        if side and piece.lead <= self.base:
+            return False
+        if side:  # deeper than the marks: a line of the message that looks like one
+            return True
+        if not piece.text.strip():
+            return self.loose_body
+        indent = len(piece.text) - len(piece.text.lstrip())
+        if indent <= self.base and (piece.text.lstrip()[:1] in "{[(" or notes.happened(piece.text)):
+            return False
+        return self.loose_body or was_first or indent > self.base
+
+    def _body(self, piece: Piece, side: str) -> Iterator[tuple[str, str]]:
+        text = piece.row.text if self.form.grammar is not None and side else piece.text
+        if self.form.body == "loose":
+            self.loose_body = True
+            text = text[self.base + 3 :] if text[: self.base + 3].isspace() or not text.strip() else text.strip()
+        elif self.form.is_whole and side:
+            text = f"{piece.mark}:{piece.text}"
+        if text.strip().lower() in BODY_WORDS:
+            yield "BODY", text
+            return
+        if text.strip() == ".":
+            self._end_data()
+            text = "."
+        yield "CLIENT", text
+
+    def _end_data(self) -> None:
+        self.in_data = self.loose_body = False
+
+    # -- the server
+
+    def _server(self, piece: Piece) -> Iterator[tuple[str, str]]:
+        text = piece.text.strip()
+        if not is_reply(text):
+            told = notes.happened(text)
+            if told and told[0] in {"TIMEOUT", "CLOSED"}:
+                yield told
+            elif text and self.last in {"MORE", "LAST", "WRAP"}:
+                yield "WRAP", text
+            return
+        for line in unglued(text, is_flat=piece.row.is_piece):
+            yield from self._reply_line(line)
+
+    def _reply_line(self, line: str) -> Iterator[tuple[str, str]]:
+        code = line[:3]
+        if self.open_code and self.open_code != code:
+            yield "CUT", ""
+        if line[3:4] == "-":
+            self.open_code = code
+            yield "MORE", line
+            return
+        self.open_code = ""
+        self.in_data = self.is_first_of_data = code == "354"
+        self.loose_body = False
+        self.awaits_login = code == "334"
+        yield "LAST", line
+
+    # -- the client
+
+    def _client(self, text: str, piece: Piece) -> Iterator[tuple[str, str]]:
+        plain = text.strip()
+        if plain.lower() in BODY_WORDS or piece.mark == "data":
+            yield "BODY", text
+            return
+        if self.in_data:
+            if text.rstrip() == ".":
+                self._end_data()
+            yield "CLIENT", text
+            return
+        told = notes.happened(plain) if plain[:1] in "<({[" or plain[:1] == "*" else None
+        if told:
+            yield told
+            return
+        self.awaits_login = False
+        self._count_chunk(plain)
+        yield "CLIENT", text.rstrip() if plain != "." else "."
+
+    def _count_chunk(self, text: str) -> None:
+        words = text.split()
+        if len(words) > 1 and words[0].upper() == "BDAT" and words[1].isdigit() and self.form.body in {"bare", "loose"}:
+            self.chunk_left = int(words[1][:9])
+
+    # -- lines without a mark
+
+    def _unmarked(self, i: int, piece: Piece) -> Iterator[tuple[str, str]]:
+        """No marks at all: what a line is shows in what it looks like and in what came before."""
+        text = piece.text
+        plain = text.strip()
+        if is_known_reply(text) or (self.open_code and text.startswith(self.open_code)):
+            for line in unglued(text.rstrip()):
+                yield from self._reply_line(line)
+        elif self.awaits_login and plain and " " not in plain:
+            self.awaits_login = False
+            yield "CLIENT", plain
+        elif commands.is_certain(plain) or self._is_answered_as_unknown(i, plain):
+            self._count_chunk(plain)
+            yield "CLIENT", plain
+        elif secrets.is_masked(plain) and self.last == "LAST" and len(plain) < 80:
+            yield "CLIENT", plain
+        else:
+            yield from self._told(i, plain)
+
+    def _is_answered_as_unknown(self, i: int, plain: str) -> bool:
+        """Not a command we know, but the server answered it as one it does not know either."""
+        if self.last not in {"LAST", "WRAP"} or not plain or len(plain) > 500 or i + 1 >= len(self.found):
+            return False
+        after = self.found[i + 1].text
+        return is_reply(after) and after[:3] in {"500", "501", "502", "503", "504"} and commands.command(plain) is not None
+
+    def _foreign(self, i: int, piece: Piece) -> Iterator[tuple[str, str]]:
+        """A line that has none of the form's marks."""
+        text = piece.text
+        plain = text.strip().removeprefix("\u21aa").strip()
+        if "body" in self.rules and self.rules["body"].fullmatch(plain):
+            yield "BODY", plain
+        elif self.open_code and plain.startswith(self.open_code) and is_reply(plain):
+            yield from self._reply_line(plain)
+        elif self.form.bare_replies and is_known_reply(text.removeprefix("050 ")):
+            yield from self._reply_line(text.removeprefix("050 ").rstrip())
+        elif self._goes_on(i, piece):
+            yield "WRAP", plain
+        else:
+            yield from self._told(i, plain)
+
+    def _goes_on(self, i: int, piece: Piece) -> bool:
+        """The line before was too long for whoever wrote it down."""
+        if i == 0 or self.last not in {"MORE", "LAST", "CLIENT", "WRAP"}:
+            return False
+        before = self.found[i - 1]
+        is_next = before.row.line + 1 >= piece.row.line
+        if before.mark is not None and before.text.rstrip().endswith("\\"):
+            return is_next
+        indent = len(piece.text) - len(piece.text.lstrip())
+        return self.form.is_folded and is_next and indent > self.base + 1 and bool(piece.text.strip()) and not self.in_data
+
+    def _told(self, i: int, plain: str) -> Iterator[tuple[str, str]]:
+        if i < self.first - _AFTERWORDS * 2 or i > self.final + _AFTERWORDS:
+            return
+        told = notes.happened(plain)
+        if told is None:
+            return
+        if told[0] == "OPEN" and i > self.final:
+            return
+        if told[0] in {"TIMEOUT", "CLOSED", "TLS"} and i < self.first and told[0] != "TIMEOUT":
+            return
+        yield told
+
+    def _event(self, piece: Piece) -> Iterator[tuple[str, str]]:
+        """A log's own words about a connection (Exchange: `+` opens, `-` closes, `*` tells)."""
+        if piece.mark == "+":
+            local, remote = piece.peer or ("", "")
+            yield "OPEN", notes.peer(remote if remote.endswith((":25", ":587", ":465")) else local)
+        elif piece.mark == "-":
+            yield "CLOSED", {"Local": "", "Remote": ""}.get(piece.context or "", "")
+        else:
+            told = notes.happened(f"{piece.text} {piece.context or ''}".strip())
+            if told and told[0] in {"TLS", "TIMEOUT"}:
+                yield told
+
+
+def unglued(text: str, *, is_flat: bool = False) -> list[str]:
+    """`250-a250-b250 c`: lines of one reply that lost the line ends between them; where all was on one line, to blanks."""
+    code, more, end = text[:3], f"{text[:3]}-", f"{text[:3]} "
+    if text[3:4] != "-" or (text.count(more) < 2 and end not in text):
+        return [text]
+    out, rest = [], text
+    while rest.startswith(more):
+        places = [p for p in (_glued(rest, more, is_flat=is_flat), _glued(rest, end, is_flat=is_flat)) if p > 0]
+        if not places:
+            break
+        cut = min(places)
+        out.append(rest[:cut].rstrip())
+        rest = rest[cut:]
+    return [*out, rest]
+
+
+def _glued(text: str, mark: str, *, is_flat: bool) -> int:
+    """Where a mark stands right behind a letter, -1 when nowhere."""
+    place = text.find(mark, 4)
+    while place > 0 and text[place - 1] == " " and not is_flat:
+        place = text.find(mark, place + 1)
+    return place
+
+
+def _base_lead(found: list[Piece], sides: Sides) -> int:
+    """How far the marks themselves are indented: as most of the server's are."""
+    leads = [piece.lead for piece in found if piece.mark in sides.server and is_reply(piece.text.lstrip())]
+    return max(set(leads), key=leads.count) if leads else 0
+
+
+def _next_dots(found: list[Piece]) -> list[int]:
+    """For every place, where the next lone dot without a mark stands; -1 when nowhere."""
+    out, place = [-1] * (len(found) + 1), -1
+    for i in range(len(found) - 1, -1, -1):
+        if found[i].mark is None and found[i].text.strip() == ".":
+            place = i
+        out[i] = place
+    return out
+
+
+class _Lexer(Lexer):
+    """Hands the stream's own tokens to Lark."""
+
+    def __init__(self, conf: Any) -> None:
+        """Lark wants its configuration taken; nothing of it is needed."""
+
+    def lex(self, data: Any) -> Iterator[LarkToken]:  # type: ignore[override]
+        """Tokens of a stream; notes for its tokens' places travel beside them."""
+        yield from data.lex()
+
+
+class _Tokens(Transformer[LarkToken, Any]):
+    """Tree to tokens of the machine."""
+
+
+@cache
+def _parser() -> Any:
+    """Lark's LALR parser over dialogue tokens."""
+    path = grammar.folder() / "transcript_dialogue.lark"
+    return _Dialogues(Lark(grammar.text_of(path) if hasattr(grammar, "text_of") else path.read_text("utf-8"),
+                           parser="lalr", lexer=_Lexer, maybe_placeholders=False))
+
+
+class _Dialogues:
+    """The parser together with the step from its tree to tokens."""
+
+    def __init__(self, lark: Lark) -> None:
+        self.lark = lark
+
+    def parse(self, stream: _Stream) -> list[Token]:
+        """All tokens of a stream in order."""
+        tree = self.lark.parse(stream)  # type: ignore[arg-type]
+        return list(self._walk(tree, stream))
+
+    def _walk(self, tree: Any, stream: _Stream) -> Iterator[Token]:
+        for child in tree.children:
+            if isinstance(child, LarkToken):
+                yield _token(_EVENTS[child.type], str(child), child, stream)
+            elif child.data == "session":
+                yield from self._walk(child, stream)
+            else:
+                yield _grouped(child, stream)
+
+
+def _grouped(tree: Any, stream: _Stream) -> Token:
+    """A reply of several lines, a folded line, an event: one token."""
+    first = tree.children[0]
+    if tree.data == "happened":
+        return _token(_EVENTS[first.type], str(first), first, stream)
+    said: list[str] = []
+    for child in tree.children:
+        if child.type == "WRAP":
+            said[-1] = f"{said[-1].removesuffix(chr(92)).rstrip()} {child}"
+        elif child.type != "CUT":
+            said.append(str(child))
+    return _token(Kind.SERVER if tree.data == "reply" else Kind.CLIENT, "\n".join(said), first, stream)
+
+
+def _token(kind: Kind, text: str, at: LarkToken, stream: _Stream) -> Token:
+    piece = stream.found[at.start_pos or 0]
+    moment, clock = clean.time(piece.row.stamp)
+    return Token(kind, text, piece.row.line, moment, clock, piece.is_tls)

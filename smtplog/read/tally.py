@@ -1,0 +1,89 @@
+"""What was understood and what was not: the honest count that every run carries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from smtplog.contract.records import Session
+    from smtplog.read.clock import Clock
+    from smtplog.read.columns import Parsed
+
+WHYS = ("understood", "foreign", "unknown", "debug", "malformed")
+EXAMPLES = 3
+
+
+@dataclass
+class Tally:
+    """Counts of entries of one run.
+
+    by_program: (format or None, program or None, why) -> entries.
+    examples: the same key -> up to three of (source, line, raw); only for unknown and malformed.
+    problems: what the inputs themselves lost: a cut file, dropped messages.
+    """
+
+    lines: int = 0
+    entries: int = 0
+    by_program: Counter[tuple[str | None, str | None, str]] = field(default_factory=Counter)
+    examples: dict[tuple[str | None, str | None, str], list[tuple[str, int, str]]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    year_inferred: bool = False
+    zone_assumed: bool = False
+    years: set[int] = field(default_factory=set)
+
+    def __getattr__(self, name: str) -> int:
+        if name in WHYS:
+            return sum(n for (_, _, why), n in self.by_program.items() if why == name)
+        raise AttributeError(name)
+
+    def add(self, parsed: Parsed, source: str, clock: Clock) -> None:
+        """Count one block."""
+        entries = parsed.entries
+        self.entries += entries.height
+        self.lines += int(entries["line_count"].sum())
+        self.year_inferred |= clock.guessed_year
+        self.zone_assumed |= clock.assumed_zone
+        if clock.guessed_year and clock.current:
+            self.years.add(clock.current)
+        place = entries["place"]
+        total = Counter(dict(place.value_counts().iter_rows()))
+        odd = [pl.DataFrame({"place": place.gather(parsed.rest["row"]), "why": parsed.rest["why"], "row": parsed.rest["row"]})]
+        for one in parsed.kinds:
+            why = "debug" if one.kind.name == "debug" else "unknown" if one.kind.name == "other" and not one.kind.carries_nothing else None
+            if why:
+                rows = one.frame["row"]
+                odd.append(pl.DataFrame({"place": place.gather(rows), "why": [why] * len(rows), "row": rows}))
+        strange = pl.concat(odd)
+        for at, why, n, rows in strange.group_by("place", "why").agg(pl.len(), pl.col("row").head(EXAMPLES)).iter_rows():
+            total[at] -= n
+            key = self._key(parsed, at, why)
+            self.by_program[key] += n
+            known = self.examples.setdefault(key, [])
+            if why != "foreign" and len(known) < EXAMPLES:
+                known += [(source, entries["line"][r], entries["raw"][r]) for r in rows][: EXAMPLES - len(known)]
+        for at, n in total.items():
+            if n:
+                self.by_program[self._key(parsed, at, "understood")] += n
+
+    def add_document(self, source: str, text: str, found: list[Session]) -> None:
+        """Count a transcript: its lines, understood when a dialogue was found in it."""
+        count = text.count("\n") + (not text.endswith("\n") and bool(text))
+        self.lines += count
+        self.entries += count
+        self.by_program["transcript", None, "understood" if found else "malformed"] += count
+        if not found and text:
+            self.examples[None, None, "malformed"] = [(source, 1, text.partition("\n")[0][:200])]
+
+    def _key(self, parsed: Parsed, at: int, why: str) -> tuple[str | None, str | None, str]:
+        place = parsed.places[at]
+        return (place.format.name if place.format else None, place.program, why)
+
+    def confession(self) -> str:
+        """One line for the user: how much was not understood."""
+        said = [f"{self.entries:,} entries", f"{self.understood:,} understood"]
+        said += [f"{getattr(self, why):,} {why}" for why in WHYS[1:] if getattr(self, why)]
+        return ", ".join(said)

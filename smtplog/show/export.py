@@ -1,0 +1,180 @@
+"""Frames -> JSON lines, CSV, Parquet. The only room that writes data files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from smtplog.contract import schema
+from smtplog.contract.records import TABLES
+from smtplog.errors import OutputError
+
+STAMP = "%Y-%m-%dT%H:%M:%S%.6fZ"
+ROW_GROUP = 256 * 1024
+JSON_TEXT = {"events": ("fields",)}
+"""Columns that hold JSON text and stand as objects in JSON lines."""
+
+
+def _spelled(expr: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Times as text with six decimals and Z, however deep they stand."""
+    if isinstance(dtype, pl.Datetime):
+        return expr.dt.strftime(STAMP)
+    if isinstance(dtype, pl.List) and _has_time(dtype.inner):
+        return expr.list.eval(_spelled(pl.element(), dtype.inner))  # type: ignore[arg-type]
+    if isinstance(dtype, pl.Struct) and _has_time(dtype):
+        parts = [_spelled(expr.struct.field(f.name), f.dtype).alias(f.name) for f in dtype.fields]  # type: ignore[arg-type]
+        return pl.when(expr.is_not_null()).then(pl.struct(parts))
+    return expr
+
+
+def _has_time(dtype: object) -> bool:
+    if isinstance(dtype, pl.Datetime):
+        return True
+    if isinstance(dtype, pl.List):
+        return _has_time(dtype.inner)
+    return isinstance(dtype, pl.Struct) and any(_has_time(f.dtype) for f in dtype.fields)
+
+
+def jsonl(frame: pl.DataFrame, table: str) -> str:
+    """JSON lines: what `model_dump(mode="json")` of each record gives, without a loop over rows."""
+    spelled = frame.select(_spelled(pl.col(name), dtype).alias(name) for name, dtype in frame.schema.items())
+    nested = [name for name in JSON_TEXT.get(table, ()) if name in frame.columns]
+    if not nested:
+        return spelled.write_ndjson()
+    plain = [name for name in frame.columns if name not in nested]
+    body = pl.struct(plain).struct.json_encode().str.strip_suffix("}") if plain else pl.lit("{")
+    pieces = [body]
+    for i, name in enumerate(nested):
+        comma = "," if plain or i else ""
+        pieces.append(pl.lit(f'{comma}"{name}":') + pl.col(name).fill_null("null"))
+    lines = spelled.select(pl.concat_str(*pieces, pl.lit("}\n"))).to_series()
+    return str(lines.str.join("").item()) if len(lines) else ""
+
+
+def csv(frame: pl.DataFrame, *, header: bool) -> str:
+    """CSV; times as in JSON lines, lists and structs as JSON text."""
+    flat = []
+    for name, dtype in frame.schema.items():
+        expr = _spelled(pl.col(name), dtype)
+        if isinstance(dtype, (pl.List, pl.Struct)):
+            expr = pl.struct(expr.alias("v")).struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
+            expr = pl.when(pl.col(name).is_not_null()).then(expr)
+        flat.append(expr.alias(name))
+    return frame.select(flat).write_csv(include_header=header)
+
+
+class Dataset:
+    """One table as a Parquet dataset that appears whole or not at all.
+
+    Files are written into a hidden folder beside the place and moved there by `close`; a killed run leaves only that
+    folder, which no reader takes for data.
+
+    Args:
+        folder: becomes the dataset's folder.
+        table: name of the table; decides the schema.
+        by_date: Hive partitions `date=YYYY-MM-DD` by the record's time (UTC); records without a time: `date=unknown`.
+    """
+
+    def __init__(self, folder: Path, table: str, time: str | None = None, *, by_date: bool = False) -> None:
+        self.folder, self.table, self.time, self.by_date = folder, table, time, by_date
+        self.schema = schema.arrow(TABLES[table])
+        self.rows = 0
+        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._held: dict[str, list[pl.DataFrame]] = {}
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            self._work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".part", dir=folder.parent))
+        except OSError as error:
+            raise OutputError(f"{folder}: {error.strerror}; choose a folder that may be written to with -o") from error
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Add rows with all columns of the table."""
+        self.rows += frame.height
+        for part, rows in self._parts(frame):
+            held = self._held.setdefault(part, [])
+            held.append(rows)
+            if sum(map(len, held)) >= ROW_GROUP:
+                self._write_group(part)
+
+    def _parts(self, frame: pl.DataFrame) -> Iterable[tuple[str, pl.DataFrame]]:
+        if not self.by_date or self.time is None:
+            return [("", frame)]
+        day = pl.col(self.time).dt.strftime("%Y-%m-%d").fill_null("unknown").alias("date")
+        split = frame.with_columns(day).partition_by("date", as_dict=True, include_key=False, maintain_order=True)
+        return [(f"date={key[0]}", rows) for key, rows in split.items()]
+
+    def _write_group(self, part: str) -> None:
+        rows = pl.concat(self._held.pop(part))
+        if part not in self._writers:
+            (self._work / part).mkdir(parents=True, exist_ok=True)
+            self._writers[part] = pq.ParquetWriter(self._work / part / "part-0.parquet", self.schema, compression="zstd")
+        self._writers[part].write_table(self._table(rows), row_group_size=ROW_GROUP)
+
+    def _table(self, rows: pl.DataFrame) -> pa.Table:
+        return rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(self.schema)
+
+    def close(self) -> None:
+        """Finish the files and put the dataset in its place; an older one there is replaced."""
+        for part in list(self._held):
+            self._write_group(part)
+        if not self._writers and not self.by_date:
+            self._held[""] = [pl.DataFrame(schema=schema.of(TABLES[self.table]))]
+            self._write_group("")
+        for writer in self._writers.values():
+            writer.close()
+        if self.folder.exists():
+            old = self._work.with_suffix(".old")
+            self.folder.rename(old)
+            self._work.rename(self.folder)
+            shutil.rmtree(old)
+        else:
+            self._work.rename(self.folder)
+        self.folder.chmod(0o755 & ~_umask())
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        for writer in self._writers.values():
+            writer.close()
+        shutil.rmtree(self._work, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def open_output(path: str) -> IO[str]:
+    """A text file to write to.
+
+    Raises:
+        OutputError: it cannot be opened.
+    """
+    try:
+        return Path(path).open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}; choose another place with -o") from error
+
+
+def json_object(value: object) -> str:
+    """One value as JSON text for people and programs."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or as it was."""
+    work = path.with_name(f".{path.name}.part")
+    try:
+        work.write_bytes(data)
+        work.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}") from error

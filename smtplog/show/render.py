@@ -1,0 +1,91 @@
+"""Text for eyes. Decides nothing about content; whatever comes from a log is made harmless for a terminal first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import polars as pl
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "events": ("line", "at", "host", "service", "kind", "queue_id", "client_ip", "sender", "recipient", "status", "detail"),
+    "sessions": ("opened_at", "duration_s", "client_name", "client_ip", "helo", "closed_by", "transactions", "findings"),
+    "messages": ("received_at", "queue_id", "status", "sender", "recipients", "size_bytes", "client_name"),
+    "deliveries": ("at", "queue_id", "status", "sender", "recipient", "relay_name", "delay_s", "enhanced_code", "reply_text"),
+}
+"""What a terminal shows when no fields are named."""
+
+_STYLES = {
+    "bounced": "red", "expired": "red", "rejected": "red", "deferred": "yellow", "temp_rejected": "yellow",
+    "held": "yellow", "sent": "green", "delivered": "green",
+}  # fmt: skip
+
+# C0 and C1 controls move the cursor or start an escape sequence; bidirectional marks turn text round (Unicode TR 36).
+_CONTROLS = {
+    **{n: f"\\x{n:02x}" for n in (*range(0x20), *range(0x7F, 0xA0))},
+    **{n: f"\\u{n:04x}" for n in (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))},
+}
+_LINE_SAFE = {**_CONTROLS, ord("\n"): "\n", ord("\t"): "\t"}
+
+
+def harmless(text: str, *, lines: bool = False) -> str:
+    """Text without anything that a terminal obeys; with `lines`, line feeds and tabs stay."""
+    return text.translate(_LINE_SAFE if lines else _CONTROLS)
+
+
+def cell(value: Any) -> str:
+    """One value as short text."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, pl.Series)):
+        return ", ".join(_element(one) for one in value)
+    if isinstance(value, dict):
+        return _element(value)
+    return str(value)
+
+
+def _element(one: Any) -> str:
+    if not isinstance(one, dict):
+        return cell(one)
+    for names in (("address", "status"), ("sender", "queue_id"), ("code", "message"), ("verb", "total")):
+        if all(name in one for name in names):
+            return " ".join(cell(one[name]) for name in names if one[name] is not None)
+    return ", ".join(f"{k}={cell(v)}" for k, v in one.items() if v is not None)
+
+
+def table(frame: pl.DataFrame) -> RenderableType:
+    """A frame as a table: one row per record."""
+    out = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name, dtype in frame.schema.items():
+        out.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
+    for row in frame.iter_rows(named=True):
+        cells = (harmless(cell(value)) for value in row.values())
+        out.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in cells))
+    return out
+
+
+def plain(rows: Iterable[Sequence[Any]], titles: Sequence[str], right: Iterable[int] = ()) -> Table:
+    """Small tables of reports: titles, and which columns stand to the right."""
+    out = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    numbers = set(right)
+    for i, title in enumerate(titles):
+        out.add_column(title, justify="right" if i in numbers else "left", overflow="fold")
+    for row in rows:
+        out.add_row(*(Text(harmless(cell(value))) for value in row))
+    return out
+
+
+def console(file: Any, *, width: int | None = None) -> Console:
+    """A console that adds no markup of its own to log text."""
+    return Console(file=file, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)

@@ -1,0 +1,46 @@
+"""Reports for eyes and their JSON: check, formats."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import IO
+
+from smtplog.ask.check import Check
+from smtplog.errors import QueryError
+from smtplog.formats import all_formats
+from smtplog.read.tally import WHYS
+from smtplog.show import render
+from smtplog.show.export import json_object
+
+
+def show_check(found: Check, form: str, stream: IO[str]) -> None:
+    """Print a check as text or JSON."""
+    by_program: dict[tuple[str | None, str | None], Counter[str]] = {}
+    for (name, program, why), n in found.tally.by_program.items():
+        by_program.setdefault((name, program), Counter())[why] += n
+    if form == "json":
+        rows = [{"format": f, "program": p, **{why: c[why] for why in WHYS}} for (f, p), c in by_program.items()]
+        examples = [asdict(example) for example in found.examples]
+        stream.write(json_object({"entries": found.tally.entries, "lines": found.tally.lines, **found.counts,
+                                  "programs": rows, "examples": examples, "problems": found.tally.problems}) + "\n")  # fmt: skip
+        return
+    if form != "text":
+        raise QueryError(f"--format {form}: known are text, json")
+    console = render.console(stream)
+    console.print(f"{found.tally.lines:,} lines, {found.tally.entries:,} entries")
+    table = [(f or "-", p or "-", *(c[why] or "" for why in WHYS)) for (f, p), c in sorted(by_program.items(), key=str)]
+    console.print(render.plain([*table, ("", "all", *found.counts.values())], ("format", "program", *WHYS), range(2, 7)))
+    for example in found.examples:
+        console.print(f"{example.why}: {render.harmless(example.source)}:{example.line}: {render.harmless(example.raw)}")
+        if example.expected:
+            console.print(f"    expected {render.harmless(example.expected)}")
+    for problem in found.tally.problems:
+        console.print(render.harmless(problem))
+
+
+def show_formats(stream: IO[str]) -> None:
+    """Print the formats that can be read."""
+    rows = [(one.name, one.title, f"grammars/{one.grammar}.lark") for one in all_formats()]
+    rows.append(("transcript", "SMTP dialogues in many forms", "grammars/transcript*.lark"))
+    render.console(stream).print(render.plain(rows, ("format", "what", "shape")))
