@@ -128,6 +128,8 @@ class Mail:
     unstuffed: Token | None = None
     """A line that begins with one dot, which the protocol would have doubled."""
     end_line: int = 0
+    data_step: Step | None = None
+    """The DATA command, whose exchange the replies to the end of data belong to."""
 
     @property
     def accepted(self) -> list[Rcpt]:
@@ -165,6 +167,11 @@ class Step:
     """What AUTH carried: initial response and answers to challenges. Secret."""
     has_initial: bool = False
     login: Auth | None = None
+
+    @property
+    def is_unheard(self) -> bool:
+        """Said into a connection that was gone: nobody answered, so it is a finding and no exchange."""
+        return self.is_after_end and not self.answers
 
     @property
     def code(self) -> int:

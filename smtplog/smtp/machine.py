@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from smtplog.contract.records import Auth, Reply
-from smtplog.smtp import commands, outcome, secrets
+from smtplog.smtp import commands, onesided, outcome, secrets
 from smtplog.smtp.dialogue import Answer, Conversation, Event, Kind, Mail, Mark, Rcpt, Step, Token
 from smtplog.smtp.replies import parts
 
@@ -20,6 +20,8 @@ _ONLY = {354: frozenset({"DATA"}), 221: frozenset({"QUIT"}), 235: frozenset({"AU
 """Codes that answer only one command: they find it in the queue even where replies before it are missing."""
 
 _NEW_GREETING = frozenset({"STARTTLS", "XCLIENT"})
+_FEWEST_ALONE = 3
+"""Replies that must be there before anything is told from them alone."""
 _LONGEST_HELD = 10_000
 """Lines of a message that are kept to read its header; the rest is only counted."""
 
@@ -39,14 +41,26 @@ def run(tokens: Iterable[Token]) -> list[Conversation]:
     found: list[Conversation] = []
     merged = _merged(tokens)
     replies = [i for i, token in enumerate(merged) if token.kind is Kind.SERVER]
-    machine = _Machine(merged, replies)
+    machine, start = _Machine(merged, replies), 0
     for i in range(len(merged)):
         if machine.ends_before(merged[i]):
-            found += machine.finish()
-            machine = _Machine(merged, replies, machine.taken)
+            found += _finished(machine, merged[start:i])
+            machine, start = _Machine(merged, replies, machine.taken), i
         machine.take(i)
-    found += machine.finish()
-    return found
+    return found + _finished(machine, merged[start:])
+
+
+def _finished(machine: _Machine, tokens: list[Token]) -> list[Conversation]:
+    """The conversation; where only the server was heard, once more with what it must have been asked."""
+    heard = sum(token.kind is Kind.SERVER for token in tokens)
+    if machine.client_spoke or heard < _FEWEST_ALONE:
+        return machine.finish()
+    whole = onesided.completed(tokens)
+    again = _Machine(whole, [i for i, token in enumerate(whole) if token.kind is Kind.SERVER])
+    for i in range(len(whole)):
+        again.take(i)
+    again.talk.is_one_sided = True
+    return again.finish()
 
 
 def _merged(tokens: Iterable[Token]) -> list[Token]:
@@ -114,7 +128,8 @@ class _Machine:
         if token.kind is Kind.OPEN:
             return True
         if token.kind is Kind.SERVER and token.text.startswith("220") and not self.in_data:
-            if any(step.verb in _NEW_GREETING for step in self.queue):
+            is_asked = any(step.verb in _NEW_GREETING for step in self.queue)
+            if is_asked or (not self.client_spoke and "TLS" in token.text.upper()):
                 return False
             return talk.has_greeting or any(step.answers for step in talk.steps)
         is_hello = token.kind is Kind.CLIENT and token.text[:5].upper() in {"EHLO ", "HELO ", "LHLO "}
@@ -149,7 +164,7 @@ class _Machine:
                 outcome.note_peer(talk, token.text)
             case Kind.CLOSED | Kind.TIMEOUT:
                 self._event(token)
-                self.is_over = self.is_over or token.kind is Kind.CLOSED
+                self.is_over = True
                 talk.closed_by = talk.closed_by or ("timeout" if token.kind is Kind.TIMEOUT else token.text or None)
             case Kind.NOTE:
                 self._event(token)
@@ -240,6 +255,11 @@ class _Machine:
             if step.mail is not None:
                 step.mail.ends.append(answer)
                 step.mail.is_over = True
+                if step.mail.data_step is not None:
+                    step.mail.data_step.answers.append(answer)
+            return
+        if step.is_maybe:
+            talk.steps.append(step)
             return
         if step.verb not in commands.VERBS and code in {235, 334, 535}:
             step.said, step.verb, step.argument = [step.text], "AUTH", None
@@ -291,7 +311,7 @@ class _Machine:
         if answer.code == 354:
             if mail is None:
                 mail = step.mail = self._unseen_mail(step)
-            mail.has_data = True
+            mail.has_data, mail.data_step = True, step
             if not mail.is_ended:
                 self.in_data = True
                 self.mail = mail
@@ -451,6 +471,8 @@ class _Machine:
         step.mail = self.mail
         if step.mail is None and not self.talk.has_greeting and not self.talk.mails:
             step.mail = self._unseen_mail(step)
+        if step.mail is not None:
+            step.mail.data_step = step
         ahead = self.taken + sum(s.owed for s in self.queue if not s.is_maybe)
         code = self.tokens[self.replies[ahead]].text[:3] if ahead < len(self.replies) else ""
         if not self.queue and code:

@@ -6,7 +6,7 @@ and not before; a connection that breaks after it leaves the outcome unknown, an
 
 from __future__ import annotations
 
-from smtplog.smtp.dialogue import Answer, Conversation, Mail, Rcpt, Token
+from smtplog.smtp.dialogue import Answer, Conversation, Kind, Mail, Rcpt, Token
 
 _LONGEST_LINE = 998
 """Octets of a text line without its end (RFC 5322 s.2.1.1, RFC 5321 s.4.5.3.1.6)."""
@@ -14,7 +14,11 @@ _LONGEST_LINE = 998
 
 def decide(talk: Conversation, *, is_in_data: bool) -> None:
     """Give every recipient its outcome, and the conversation its end."""
-    if any(step.verb == "QUIT" for step in talk.steps):
+    gone = any(event.kind in {Kind.CLOSED, Kind.TIMEOUT} and event.awaiting not in {None, "QUIT"} for event in talk.events)
+    for step in talk.steps:
+        if step.verb == "QUIT" and gone and not step.answers:
+            step.is_after_end = True
+    if any(step.verb == "QUIT" and not step.is_unheard for step in talk.steps):
         talk.closed_by = "quit" if talk.closed_by in {None, "client", "server"} else talk.closed_by
     last = talk.mails[-1] if talk.mails else None
     for mail in talk.mails:

@@ -45,10 +45,10 @@ def parts(talk: Conversation, *, show_secrets: bool = False) -> dict[str, Any]:
         "tls": Tls.model_validate(talk.tls or {}) if talk.is_tls else None,
         "auth": [a.model_copy(update={"reply": cover(a.reply)}) for a in talk.auth],
         "extensions": talk.extensions,
-        "commands": _counts(talk.steps),
+        "commands": _counts([step for step in talk.steps if not step.is_unheard]),
         "transactions": [_transaction(talk, mail, cover) for mail in talk.mails],
         "closed_by": talk.closed_by,
-        "exchanges": [_exchange(step, cover) for step in talk.steps],
+        "exchanges": [_exchange(step, cover) for step in talk.steps if not step.is_unheard],
         "findings": [_covered(finding, cover) for finding in checks.findings(talk)],
         "is_partial": not talk.has_greeting or talk.is_cut or talk.is_one_sided,
     }

@@ -26,7 +26,7 @@ def happened(text: str) -> tuple[str, str] | None:
         return None
     low = text.lower()
     if SUPPRESSED_LOGIN in low:
-        return "CLIENT", text.partition("DEBUG SMTP: ")[2].partition(f" {SUPPRESSED_LOGIN}")[0] or "AUTH"
+        return "CLIENT", "AUTH " + text.partition(f" {SUPPRESSED_LOGIN}")[0].rpartition("AUTH ")[2]
     login = _login(text)
     if login:
         return "AUTH", login

@@ -28,6 +28,7 @@ _EVENTS = {
     "OPEN": Kind.OPEN, "BODY": Kind.BODY, "TLS": Kind.TLS, "AUTH": Kind.AUTH, "CLOSED": Kind.CLOSED,
     "TIMEOUT": Kind.TIMEOUT, "NOTE": Kind.NOTE,
 }  # fmt: skip
+_NOTE_MARKS = frozenset("{[(<*=-+!#")
 _AFTERWORDS = 4
 """Lines behind the last spoken one in which notes still belong to the dialogue."""
 
@@ -55,6 +56,8 @@ class _Stream:
         """Name of the token before."""
         self.base = _base_lead(found, sides)
         self.dots = _next_dots(found)
+        self.asked_tls = self.is_dark = False
+        """STARTTLS was said; what follows on the wire is encrypted."""
         self.rules = {
             name: grammar.compiled(form.grammar, name)
             for name in ("body", "tls")
@@ -75,7 +78,7 @@ class _Stream:
     def lex(self) -> Iterator[LarkToken]:
         """Name and text of every token, the place of its piece as position."""
         for i in range(len(self.found)):
-            for name, text in self._piece(i):
+            for name, text in [] if self.is_dark else self._piece(i):
                 if self.open_code and name not in {"MORE", "LAST", "WRAP", "CUT", "NOTE"}:
                     self.open_code = ""
                     yield LarkToken("CUT", "", start_pos=i)
@@ -174,6 +177,8 @@ class _Stream:
         self.in_data = self.is_first_of_data = code == "354"
         self.loose_body = False
         self.awaits_login = code == "334"
+        self.is_dark = self.form.blocks == "octets" and self.asked_tls and code == "220"
+        self.asked_tls = False
         yield "LAST", line
 
     # -- the client
@@ -193,6 +198,7 @@ class _Stream:
             yield told
             return
         self.awaits_login = False
+        self.asked_tls = plain.upper() == "STARTTLS"
         self._count_chunk(plain)
         yield "CLIENT", text.rstrip() if plain != "." else "."
 
@@ -216,7 +222,7 @@ class _Stream:
         elif commands.is_certain(plain) or self._is_answered_as_unknown(i, plain):
             self._count_chunk(plain)
             yield "CLIENT", plain
-        elif secrets.is_masked(plain) and self.last == "LAST" and len(plain) < 80:
+        elif secrets.is_masked(plain) and self.last == "LAST" and len(plain) < 80 and not notes.happened(plain):
             yield "CLIENT", plain
         else:
             yield from self._told(i, plain)
@@ -257,12 +263,13 @@ class _Stream:
     def _told(self, i: int, plain: str) -> Iterator[tuple[str, str]]:
         if i < self.first - _AFTERWORDS * 2 or i > self.final + _AFTERWORDS:
             return
+        is_note = plain[:1] in _NOTE_MARKS
+        if self.form.body == "loose" and not is_note:  # among prose only what is set apart is a note
+            return
         told = notes.happened(plain)
-        if told is None:
+        if told is None or (told[0] == "OPEN" and i > self.final):
             return
-        if told[0] == "OPEN" and i > self.final:
-            return
-        if told[0] in {"TIMEOUT", "CLOSED", "TLS"} and i < self.first and told[0] != "TIMEOUT":
+        if i < self.first and (told[0] in {"CLOSED", "TLS"} or (told[0] == "TIMEOUT" and not is_note)):
             return
         yield told
 

@@ -1,0 +1,65 @@
+"""Only the server was heard (telnet without echo, openssl s_client): its replies tell what it must have been asked.
+
+354 answers DATA alone, 221 QUIT alone; between the reply to MAIL and 354 stand the replies to RCPT (RFC 5321 s.3.3).
+What was asked is named; what is not told, like most addresses, stays unknown.
+"""
+
+from __future__ import annotations
+
+from smtplog.smtp.dialogue import Kind, Token
+from smtplog.smtp.replies import parts
+
+_ALONE = {"221": "QUIT", "354": "DATA", "334": "AUTH", "235": "AUTH", "535": "AUTH", "214": "HELP"}
+
+
+def completed(tokens: list[Token]) -> list[Token]:
+    """The tokens with the commands that the replies answer put in between; without text, so that nothing is invented.
+
+    Args:
+        tokens: of one conversation; no client's line among them, every reply one token.
+    """
+    out: list[Token] = []
+    state = "greeting"
+    codes = [t.text[:3] for t in tokens if t.kind is Kind.SERVER]
+    data_left = codes.count("354")
+    for token in tokens:
+        if token.kind is not Kind.SERVER:
+            out.append(token)
+            continue
+        code = token.text[:3]
+        verb, state = _asked(state, token, has_data_ahead=data_left > 0)
+        data_left -= code == "354"
+        if verb:
+            out.append(Token(Kind.CLIENT, verb, token.line, token.at, token.clock, token.is_tls))
+        out.append(token)
+    return out
+
+
+def _asked(state: str, token: Token, *, has_data_ahead: bool) -> tuple[str, str]:
+    """The command a reply answers, and the state after it; an empty command for the greeting and the end of data."""
+    found = parts(token.text)
+    code, good = token.text[:3], token.text[:1] == "2"
+    if state == "data":
+        return "", "hello"
+    if state == "login" and code in {"334", "235", "535"}:
+        return ("", "login") if code == "334" else ("*", "hello")
+    if code in _ALONE:
+        return _ALONE[code], {"354": "data", "334": "login"}.get(code, "hello")
+    if code == "220":
+        return ("", "connected") if state == "greeting" else ("STARTTLS", "connected")
+    if state in {"greeting", "connected"}:
+        return ("EHLO" if "\n" in token.text else "HELO"), "hello" if good else "connected"
+    subject = (found.enhanced_code or "..")[1:]
+    if state == "mail" and (has_data_ahead or subject in {".1.1", ".1.2", ".1.3", ".1.5", ".1.6", ".2.1", ".2.2"}):
+        return f"RCPT TO:{_address(found.text)}", "mail"
+    if state == "hello" and (not good or subject in {".1.0", ".1.7", ".1.8"} or has_data_ahead):
+        return "MAIL FROM:", "mail" if good else "hello"
+    if subject == ".1.5":
+        return "RCPT TO:", "mail"
+    return ("NOOP" if good else ""), state
+
+
+def _address(text: str) -> str:
+    """`<user@example.com>` at the head of a reply's text, empty when there is none."""
+    inside, close, _ = text.removeprefix("<").partition(">")
+    return f"<{inside}>" if text.startswith("<") and close and "@" in inside and " " not in inside else ""
