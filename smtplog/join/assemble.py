@@ -81,6 +81,17 @@ class View:
         kinds = (pl.UInt32, *[pl.String] * 5, *[pl.UInt32] * 3)
         return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
 
+    @property
+    def wants_session_keys(self) -> bool:
+        """Does any table show them?"""
+        return "sessions" in self.wanted or any(self.wants(table, "session_key") for table in self.wanted)
+
+    def session_tie(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """{unit, pid, seq, at, stem}: what the keys of sessions are made of."""
+        names = ("host", "instance", "service")
+        stem = pl.concat_str(*(self.of_place(frame, n).fill_null("-") for n in names), pl.col("pid").cast(pl.String).fill_null("-"), separator="/")
+        return frame.select("pid", "seq", "at", unit=self.of_place(frame, "service_unit"), stem=stem)
+
     def of_place(self, frame: pl.DataFrame, name: str) -> pl.Series:
         """A property of the place of every row."""
         return self.place_frame[name].gather(frame["place"]).alias(name)
@@ -155,7 +166,7 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
         if kind.message == "end" and not kind.delivers:
             first = first.join(frame.group_by("life").agg(removed_at=pl.col("at").max()), on="life")
         told = _fill(told, first)
-    return told.with_columns(message_key=_message_key(told, view))
+    return told.with_columns(message_key=message_key(told, view))
 
 
 def _fill(told: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
@@ -165,7 +176,7 @@ def _fill(told: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
     return both.with_columns(pl.coalesce(name, f"{name} ") for name in doubled).drop(f"{name} " for name in doubled)
 
 
-def _message_key(told: pl.DataFrame, view: View) -> pl.Expr:
+def message_key(told: pl.DataFrame, view: View) -> pl.Expr:
     """host/instance/queue_id, and where ids come back the time of the first line; no key without a queue id."""
     letters = view.of_place(told, "letters")
     is_short = told["queue_id"].str.len_bytes() < letters
@@ -294,8 +305,10 @@ def sessions(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
     """The sessions of the lives in `table`, in its order."""
     parts = [frame.with_columns(_kind=pl.lit(view.kind(label).name)) for label, frame in events.items()]
     empty = pl.DataFrame(schema={"life": pl.UInt32, "seq": pl.Int64, "place": pl.UInt32, "at": pl.Datetime("us", "UTC"), "_kind": pl.String})
-    told = table.select("number", "first_seq", "first_at", "last_at", "has_start", "has_end")
-    told = told.with_columns(place=pl.lit(None, dtype=pl.UInt32), pid=pl.lit(None, dtype=pl.Int64))
+    told = table.select("number", "first_seq", "first_at", "last_at", "has_start", "has_end", seq="first_seq", at="first_at")
+    told = told.with_columns(
+        place=pl.lit(None, dtype=pl.UInt32), pid=pl.lit(None, dtype=pl.Int64), session_key=pl.lit(None, dtype=pl.String)
+    )
     names = set(schema.spellings(Session)) - {"host", "format", "instance", "service"}
     for label in sorted(events, key=lambda label: lives.ROLES[view.kind(label).session or "part"]):
         frame = events[label]
@@ -308,23 +321,15 @@ def sessions(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
         "closed_at": pl.when("has_end").then("last_at"),
         "role": pl.lit("server"),
         "is_partial": ~(pl.col("has_start") & pl.col("has_end")),
-        "source": view.source(told.rename({"first_seq": "seq"})),
+        "source": view.source(told),
         **{name: view.of_place(told, name) for name in ("host", "instance", "service", "format")},
     }
     told = told.with_columns(**add)
     told = told.with_columns(
         duration_s=(pl.col("closed_at") - pl.col("opened_at")).dt.total_microseconds() / 1e6,
-        session_key=_session_key(),
+        session_key=pl.when("has_start").then("session_key").otherwise(pl.concat_str(view.session_tie(told)["stem"], pl.lit("@?"))),
     )
     return _shape(told, view.columns("sessions", Session), Session)
-
-
-def _session_key() -> pl.Expr:
-    """host/instance/service/pid@opening time.ordinal within that second; `@?` where the opening is not in the input."""
-    stem = pl.concat_str(*(pl.col(n).cast(pl.String).fill_null("-") for n in ("host", "instance", "service", "pid")), separator="/")
-    opened = pl.when("has_start").then(pl.col("opened_at").dt.strftime(STAMP)).otherwise(pl.lit("?"))
-    ordinal = pl.int_range(1, pl.len() + 1).over("host", "instance", "service", "pid", pl.col("opened_at").dt.truncate("1s"))
-    return pl.concat_str(stem, pl.lit("@"), opened, pl.lit("."), ordinal)
 
 
 def _shape(frame: pl.DataFrame, columns: list[str], record: type[Record]) -> pl.DataFrame:

@@ -17,10 +17,11 @@ from typing import Any
 import polars as pl
 
 from smtplog.contract import schema
-from smtplog.contract.records import Delivery, Message, Session
 from smtplog.formats.base import Format, Kind
 from smtplog.join import assemble, lives
 from smtplog.join.assemble import SOURCE_SHIFT
+from smtplog.join.keys import SessionKeys
+from smtplog.read import columns
 from smtplog.read.columns import Parsed
 from smtplog.read.detect import Place
 
@@ -45,6 +46,7 @@ class _Thread:
 class Batch:
     """What one block completed: a frame for each table that was asked for."""
 
+    events: pl.DataFrame | None = None
     messages: pl.DataFrame | None = None
     deliveries: pl.DataFrame | None = None
     sessions: pl.DataFrame | None = None
@@ -72,6 +74,7 @@ class Stitcher:
         self._kinds: dict[tuple[str, str], Kind] = {
             (one.name, kind.name): kind for one in self.formats for kind in one.kinds
         }
+        self._keys = SessionKeys()
         self._threads = {
             "message": _Thread("message", self.idle),
             "session": _Thread("session", SESSION_IDLE),
@@ -91,22 +94,58 @@ class Stitcher:
         head = parsed.entries.select(
             seq=pl.col("line") + number, at="at", pid="pid", place=local.gather(parsed.entries["place"])
         )
-        for one in parsed.kinds:
-            frame = one.frame.drop("row").hstack(head[one.frame["row"]])
-            label = f"{one.format.name}/{one.kind.name}"
-            for sort, role in (("message", one.kind.message), ("session", one.kind.session)):
-                if self._has(sort, one.kind, role):
+        frames = [(f"{one.format.name}/{one.kind.name}", one.frame.hstack(head[one.frame["row"]])) for one in parsed.kinds]
+        view = self._view()
+        if view.wants_session_keys:
+            frames = self._with_session_keys(frames, view)
+        added: dict[str, list[pl.DataFrame]] = {}
+        for label, frame in frames:
+            kind = view.kind(label)
+            for sort, role in (("message", kind.message), ("session", kind.session)):
+                if self._has(sort, kind, role):
                     opened = self._threads[sort].open
                     opened[label] = pl.concat([opened[label], frame], how="diagonal") if label in opened else frame
-        return self._settle(flush=False)
+                    if sort == "message":
+                        added.setdefault(label, []).append(frame)
+        batch, message_keys = self._settle(view, {k: sum(map(len, v)) for k, v in added.items()}, flush=False)
+        if "events" in self.wanted:
+            batch.events = columns.events(parsed, source, _keys(frames, added, message_keys))
+        return batch
 
     def flush(self) -> Batch:
         """Give out all that is still open, as it stands; `is_partial` says which had no end."""
-        return self._settle(flush=True)
+        return self._settle(self._view(), {}, flush=True)[0]
+
+    def _view(self) -> assemble.View:
+        return assemble.View(self.places, self.sources, self._kinds, self.wanted)
+
+    def _with_session_keys(
+        self, frames: list[tuple[str, pl.DataFrame]], view: assemble.View
+    ) -> list[tuple[str, pl.DataFrame]]:  # fmt: skip
+        """Add `session_key` to the events of kinds that belong to sessions."""
+        mine = [(label, frame) for label, frame in frames if view.kind(label).session]
+        if not mine:
+            return frames
+        tied = {id(frame): view.session_tie(frame) for _, frame in mine}
+        turns = [
+            tied[id(frame)].with_columns(is_start=pl.lit(view.kind(label).session == "start"))
+            for label, frame in mine
+            if view.kind(label).session in ("start", "end")
+        ]
+        if turns:
+            self._keys.turn(pl.concat(turns))
+        out = [
+            (label, frame.with_columns(self._keys.of(tied[id(frame)])) if id(frame) in tied else frame)
+            for label, frame in frames
+        ]
+        self._keys.forget()
+        return out
 
     def _has(self, sort: str, kind: Kind, role: str | None) -> bool:
         if sort == "session":
             return "sessions" in self.wanted and role is not None
+        if "events" in self.wanted and role is not None:
+            return True
         wants = "messages" in self.wanted or "deliveries" in self.wanted
         return wants and (role is not None or (kind.delivers and "deliveries" in self.wanted) or kind.expires)
 
@@ -117,27 +156,30 @@ class Stitcher:
             self.places.append(place)
         return self._ids[key]
 
-    def _settle(self, *, flush: bool) -> Batch:
-        batch = Batch()
-        view = assemble.View(self.places, self.sources, self._kinds, self.wanted)
-        if "messages" in self.wanted or "deliveries" in self.wanted:
-            due, life = self._divide(self._threads["message"], view, flush=flush)
-            done = assemble.messages_and_deliveries(due, life, view)
-            batch.messages, batch.deliveries = done
-        if "sessions" in self.wanted:
-            due, life = self._divide(self._threads["session"], view, flush=flush)
+    def _settle(
+        self, view: assemble.View, added: dict[str, int], *, flush: bool
+    ) -> tuple[Batch, dict[str, pl.Series]]:  # fmt: skip
+        """Give out what is over; and the message keys of the events just added, by label."""
+        batch, keys = Batch(), {}
+        thread = self._threads["message"]
+        if thread.open:
+            due, life, keys = self._divide(thread, view, added, flush=flush)
+            batch.messages, batch.deliveries = assemble.messages_and_deliveries(due, life, view)
+        if self._threads["session"].open:
+            due, life, _ = self._divide(self._threads["session"], view, {}, flush=flush)
             batch.sessions = assemble.sessions(due, life, view)
-        return batch
+        return batch, keys
 
     def _divide(
-        self, thread: _Thread, view: assemble.View, *, flush: bool
-    ) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+        self, thread: _Thread, view: assemble.View, added: dict[str, int], *, flush: bool
+    ) -> tuple[dict[str, pl.DataFrame], pl.DataFrame, dict[str, pl.Series]]:
         """Part the open events into those whose life is over, with their `life`, and the carry."""
-        tied = {label: view.tie(frame, label, thread.sort) for label, frame in thread.open.items()}
-        if not tied:
-            return {}, assemble.no_lives()
-        ties = pl.concat([frame.select("unit", *lives.TIES) for frame in tied.values()])
+        tied = [view.tie(frame, label, thread.sort) for label, frame in thread.open.items()]
+        ties = pl.concat([frame.select("unit", *lives.TIES) for frame in tied])
         life, table = lives.assign(ties, GRACE, thread.idle)
+        keys: dict[str, pl.Series] = {}
+        if added and "events" in self.wanted:
+            keys = self._message_keys(thread, life, table, view, added)
         table = self._due(table, ties.with_columns(life), thread, flush=flush)
         order = table.filter("is_due").sort("due_at", "first_seq").with_row_index("number")
         number = pl.Series([None], dtype=pl.UInt32).new_from_index(0, table.height).scatter(order["life"], order["number"])
@@ -148,10 +190,25 @@ class Stitcher:
             start += frame.height
             over = mine.is_not_null()
             if over.any():
-                done[label] = frame.with_columns(life=mine).filter(over) if not over.all() else frame.with_columns(life=mine)
+                done[label] = frame.with_columns(life=mine) if over.all() else frame.with_columns(life=mine).filter(over)
             thread.open[label] = frame.filter(~over)
         thread.open = {label: frame for label, frame in thread.open.items() if frame.height}
-        return done, order
+        return done, order, keys
+
+    def _message_keys(
+        self, thread: _Thread, life: pl.Series, table: pl.DataFrame, view: assemble.View, added: dict[str, int]
+    ) -> dict[str, pl.Series]:  # fmt: skip
+        """The message keys of the newest events of each label."""
+        ids = pl.concat([frame.select("place", "queue_id") for frame in thread.open.values()])
+        first = ids.with_columns(life=life).unique("life", keep="first")
+        told = table.join(first, on="life", how="left", maintain_order="left")
+        by_life = told.select(assemble.message_key(told, view).alias("k"))["k"]
+        key, start = by_life.gather(life), 0
+        out = {}
+        for label, frame in thread.open.items():
+            start += frame.height
+            out[label] = key.slice(start - added.get(label, 0), added.get(label, 0))
+        return out
 
     def _due(self, table: pl.DataFrame, ties: pl.DataFrame, thread: _Thread, *, flush: bool) -> pl.DataFrame:
         for unit, at in ties.group_by("unit").agg(pl.col("at").max()).iter_rows():
@@ -180,11 +237,11 @@ class Stitcher:
                 },
             }
             archive.writestr("state.json", json.dumps(meta))
-            for sort, thread in self._threads.items():
-                for label, frame in thread.open.items():
-                    packed = io.BytesIO()
-                    frame.write_ipc(packed)
-                    archive.writestr(f"{sort}/{label}", packed.getvalue())
+            frames = {f"{sort}/{label}": f for sort, t in self._threads.items() for label, f in t.open.items()}
+            for name, frame in {**frames, "keys": self._keys.turns}.items():
+                packed = io.BytesIO()
+                frame.write_ipc(packed)
+                archive.writestr(name, packed.getvalue())
         return out.getvalue()
 
     def load(self, state: bytes, place: Any) -> None:
@@ -201,13 +258,27 @@ class Stitcher:
                 self._place(place(host, program))
             for sort, thread in self._threads.items():
                 thread.now = {int(unit): datetime.fromisoformat(at) for unit, at in meta["now"][sort].items()}
+            self._keys.turns = pl.read_ipc(io.BytesIO(archive.read("keys")))
             for name in archive.namelist():
                 sort, _, label = name.partition("/")
                 if label:
                     self._threads[sort].open[label] = pl.read_ipc(io.BytesIO(archive.read(name)))
 
 
-TABLE_RECORDS = {"messages": Message, "deliveries": Delivery, "sessions": Session}
+def _keys(
+    frames: list[tuple[str, pl.DataFrame]], added: dict[str, list[pl.DataFrame]], message_keys: dict[str, pl.Series]
+) -> pl.DataFrame:  # fmt: skip
+    """For each event of a block that has one, its keys: {row, message_key, session_key}."""
+    columns_ = {"row": pl.UInt32, "message_key": pl.String, "session_key": pl.String}
+    parts = [pl.DataFrame(schema=columns_)]
+    for label, mine in added.items():
+        rows = pl.concat([frame.select("row") for frame in mine])
+        parts.append(rows.with_columns(message_key=message_keys.get(label, pl.lit(None, dtype=pl.String))))
+    messages = pl.concat(parts, how="diagonal").drop("session_key").filter(pl.col("message_key").is_not_null())
+    sessions = [frame.select("row", "session_key") for _, frame in frames if "session_key" in frame.columns]
+    return messages.join(
+        pl.concat([pl.DataFrame(schema={"row": pl.UInt32, "session_key": pl.String}), *sessions]), on="row", how="full", coalesce=True
+    )
 
 
 def needed_fields(wanted: Iterable[str]) -> frozenset[str]:

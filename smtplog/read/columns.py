@@ -234,8 +234,14 @@ def _plan(name: str, kind: Kind, wanted: Wanted) -> tuple[tuple[Step, ...], froz
     return tuple(reversed(taken)), frozenset(need)
 
 
-def events(parsed: Parsed, source: str) -> pl.DataFrame:
-    """The understood entries as one frame with the columns of Event, in order; keys are still null."""
+def events(parsed: Parsed, source: str, keys: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The understood entries as one frame with the columns of Event, in order.
+
+    Args:
+        parsed: a block with complete times.
+        source: name of the input.
+        keys: {row, message_key, session_key} of the entries that have them; None: keys stay null.
+    """
     columns = schema.of(Event)
     frames = [_event_frame(one) for one in parsed.kinds]
     head = parsed.entries.select(
@@ -250,6 +256,8 @@ def events(parsed: Parsed, source: str) -> pl.DataFrame:
     )
     body = pl.concat([pl.DataFrame(schema={"row": pl.UInt32, "format": pl.String, "kind": pl.String}), *frames], how="diagonal")
     whole = body.join(head, on="row", how="left").join(places, on="place", how="left").sort("row")
+    if keys is not None:
+        whole = whole.drop("session_key", strict=False).join(keys, on="row", how="left", maintain_order="left")
     missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in columns.items() if name not in whole.columns]
     return whole.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in columns.items())
 

@@ -1,0 +1,72 @@
+"""Keys of sessions: which connection of a process an event belongs to, known as soon as the event is read.
+
+A process serves one connection after another; the last start before an event says which. Keys read
+host/instance/service/pid@opening time.ordinal within that second, and `@?` where the opening lies outside the input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import polars as pl
+
+STAMP = "%Y-%m-%dT%H:%M:%S%.6fZ"
+_RECENT = timedelta(seconds=2)
+
+SCHEMA = {
+    "unit": pl.UInt32,
+    "pid": pl.Int64,
+    "mark": pl.Int64,
+    "at": pl.Datetime("us", "UTC"),
+    "ordinal": pl.Int64,
+    "is_start": pl.Boolean,
+    "session_key": pl.String,
+}
+
+
+@dataclass
+class SessionKeys:
+    """What is open: for each process its last start or end, and the starts of the last seconds."""
+
+    turns: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCHEMA))
+
+    def turn(self, events: pl.DataFrame) -> None:
+        """Take in the starts and ends of a block.
+
+        Args:
+            events: {unit, pid, seq, at, is_start, stem}, of one block; after a seq in `turns` only.
+        """
+        if events.is_empty():
+            return
+        fresh = events.sort("seq").select(
+            "unit", "pid", mark=pl.col("seq") * 2 + (~pl.col("is_start")).cast(pl.Int64), at="at", is_start="is_start", stem="stem"
+        )
+        second = pl.col("at").dt.truncate("1s")
+        before = self.turns.filter("is_start").group_by("unit", "pid", second.alias("second")).agg(used=pl.col("ordinal").max())
+        fresh = fresh.with_columns(second=second).join(before, on=["unit", "pid", "second"], how="left", nulls_equal=True, maintain_order="left")
+        ordinal = pl.col("is_start").cum_sum().over("unit", "pid", "second").cast(pl.Int64) + pl.col("used").fill_null(0)
+        opened = pl.col("at").dt.strftime(STAMP).fill_null("-")
+        fresh = fresh.with_columns(ordinal=ordinal)
+        key = pl.concat_str("stem", pl.lit("@"), opened, pl.lit("."), "ordinal")
+        fresh = fresh.with_columns(session_key=pl.when("is_start").then(key)).select(*SCHEMA)
+        self.turns = pl.concat([self.turns, fresh])
+
+    def of(self, events: pl.DataFrame) -> pl.Series:
+        """The session key of every event of {unit, pid, seq, stem}; any order."""
+        numbered = events.with_row_index("row").with_columns(mark=pl.col("seq") * 2).sort("mark")
+        found = numbered.join_asof(
+            self.turns.select("unit", "pid", "mark", "session_key").sort("mark"),
+            on="mark", by=["unit", "pid"], check_sortedness=False,
+        )  # fmt: skip
+        key = pl.coalesce("session_key", pl.concat_str("stem", pl.lit("@?")))
+        return found.sort("row").select(key.alias("session_key")).to_series()
+
+    def forget(self) -> None:
+        """Keep what later blocks can still need."""
+        if self.turns.is_empty():
+            return
+        now = self.turns["at"].max()
+        last = pl.col("mark") == pl.col("mark").max().over("unit", "pid")
+        recent = (pl.col("at") > pl.lit(now) - _RECENT).fill_null(False)
+        self.turns = self.turns.filter(last | recent)
