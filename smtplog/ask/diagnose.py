@@ -1,10 +1,11 @@
 """Why a delivery failed, who must act and what to do: a reason for every reply.
 
-Two engines, one answer: `reply` takes one text, `column` a frame of deliveries. Both make the text a template first, then
-ask the same function; `column` asks it once for every distinct template, host and code.
+Two engines, one answer: `reply` takes one text, `column` a frame of deliveries. Both make the text a template first,
+then ask the same function; `column` asks it once for every distinct template, host and code.
 
-The decision has a fixed order: the innermost reply; what its operator means by it; what its words mean; what its enhanced
-code means; what its basic code means; stage and status. Rules are data (`rules/rules.toml`); `unknown` is an answer.
+The decision has a fixed order: the innermost reply; what its operator means by it; what its words mean; what its
+enhanced code means; what its basic code means; stage and status. Rules are data (`rules/rules.toml`); `unknown` is an
+answer.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from smtplog.ask.rules import Context, Hit, Reason, Rule, RuleSet, built_in, load_rules
-from smtplog.ask.rules import wording
+from smtplog.ask.rules import Context, Hit, Reason, Rule, RuleSet, built_in, load_rules, wording
 from smtplog.read import grammar
 from smtplog.smtp import replies
 
@@ -25,7 +25,9 @@ __all__ = ["SUCCESSES", "Diagnosis", "Suppression", "column", "explain_jsonl", "
 
 SUCCESSES = frozenset({"delivered", "sent", "expanded", "discarded", "held", "cancelled"})
 """Statuses that are no failure: nothing to diagnose."""
-_OPEN = frozenset({"deferred", "temp_rejected"})
+_NOT_FINAL = SUCCESSES | {"deferred", "temp_rejected"}
+_BEFORE_RECIPIENT = frozenset({"connect", "greeting", "helo", "starttls", "auth", "mail"})
+_SURE_STEPS = frozenset({"provider", "text", "enhanced"})
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _BY_CODE = {2: None, 3: None, 4: "soft", 5: "hard"}
 _INPUTS = ("detail", "reply_text", "relay_name", "stage", "enhanced_code", "reply_code", "status")
@@ -78,13 +80,26 @@ class Suppression:
     expires_days: int
 
 
+class _Question(NamedTuple):
+    """What a decision depends on, and nothing else: equal questions have equal answers."""
+
+    template: str
+    providers: frozenset[str]
+    stage: str | None
+    enhanced_code: str | None
+    reply_code: int | None
+    status: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     hit: Hit | None
     scope: wording.Scope
-    peeled: wording.Peeled
-    is_whole: bool
-    """The rule saw the whole text, not the innermost reply."""
+    """What the rule saw: the innermost reply, or the whole template."""
+    offset: int
+    """Where the scope begins in the template."""
+    inner: tuple[int, int]
+    """Where the innermost reply stands in the template."""
     code: int | None
     enhanced_code: str | None
     stage: str | None
@@ -106,37 +121,31 @@ class _Verdict:
         return reason.persistence or _BY_CODE.get(kind)
 
 
-def _decide(
-    template: str,
-    providers: frozenset[str],
-    stage: str | None,
-    enhanced_code: str | None,
-    reply_code: int | None,
-    status: str | None,
-    rules: RuleSet,
-) -> _Verdict:
-    """The one decision behind both engines; `template` is what `wording.template` made."""
+def _decide(question: _Question, rules: RuleSet) -> _Verdict:
+    """The one decision behind both engines."""
+    template = question.template
     peeled = wording.peel(template)
     inner = wording.Scope(template[peeled.start : peeled.end], rules.spelling)
-    code = inner.code or reply_code
-    enhanced = inner.enhanced_code or enhanced_code
-    stage = stage or peeled.stage
-    if code is not None and code < 400:
-        return _Verdict(None, inner, peeled, False, code, enhanced, stage)  # noqa: FBT003
+    code = inner.code or question.reply_code
+    enhanced = inner.enhanced_code or question.enhanced_code
+    stage = question.stage or peeled.stage
 
-    def asked(scope: wording.Scope, steps: tuple[str, ...], *, textual_only: bool = False) -> Hit | None:
-        told = providers | rules.providers_told(scope)
-        own_code = code if scope is inner or scope.code else None
-        return rules.first(scope, Context(told, own_code, enhanced, stage, status), steps, textual_only=textual_only)
+    def asked(scope: wording.Scope, *steps: str, textual_only: bool = False) -> Hit | None:
+        told = question.providers | rules.providers_told(scope)
+        said = code if scope is inner else scope.code
+        context = Context(told, said, enhanced, stage, question.status)
+        return rules.first(scope, context, *steps, textual_only=textual_only)
 
-    hit = asked(inner, ("provider",)) or asked(inner, ("text",))
-    if hit is None and len(inner.text) < len(template):
-        whole = wording.Scope(template, rules.spelling)
-        hit = asked(whole, ("provider", "text"), textual_only=True)
-        if hit:
-            return _Verdict(hit, whole, peeled, True, code, enhanced, stage)  # noqa: FBT003
-    hit = hit or asked(inner, ("enhanced",)) or asked(inner, ("basic",)) or asked(inner, ("state",))
-    return _Verdict(hit, inner, peeled, False, code, enhanced, stage)  # noqa: FBT003
+    scope, offset = inner, peeled.start
+    hit = None
+    if code is None or code >= 400:
+        hit = asked(inner, "provider") or asked(inner, "text")
+        if hit is None and len(inner.text) < len(template):
+            whole = wording.Scope(template, rules.spelling)
+            hit = asked(whole, "provider", "text", textual_only=True)
+            scope, offset = (whole, 0) if hit else (scope, offset)
+        hit = hit or asked(inner, "enhanced") or asked(inner, "basic") or asked(inner, "state")
+    return _Verdict(hit, scope, offset, (peeled.start, peeled.end), code, enhanced, stage)
 
 
 def reply(
@@ -163,13 +172,12 @@ def reply(
     rules = rules or built_in()
     template, places = wording.template_with_places(text)
     host = relay_name or wording.answerer(text)
-    verdict = _decide(
-        template, rules.providers_of_host(host) if host else frozenset(), stage, enhanced_code, reply_code, status, rules
-    )
+    operators = rules.providers_of_host(host) if host else frozenset()
+    verdict = _decide(_Question(template, operators, stage, enhanced_code, reply_code, status), rules)
     reason_name, detail, persistence, actor = verdict.placed(rules)
     rule = verdict.hit.rule if verdict.hit else None
     reason = rules.reasons[reason_name]
-    inner = _raw(text, places, verdict.peeled.start, verdict.peeled.end)
+    inner = _raw(text, places, *verdict.inner)
     return Diagnosis(
         reason=reason_name,
         reason_detail=detail,
@@ -203,10 +211,9 @@ def _evidence(text: str, places: list[tuple[int, int]], verdict: _Verdict) -> st
     hit = verdict.hit
     if hit is None:
         return None
-    base = 0 if verdict.is_whole else verdict.peeled.start
     if hit.said:
         start, end = verdict.scope.span(*hit.said)
-        return _raw(text, places, base + start, base + end)
+        return _raw(text, places, verdict.offset + start, verdict.offset + end)
     if hit.sign:
         at = text.lower().find(hit.sign)
         return text[at : at + len(hit.sign)] if at >= 0 else hit.sign
@@ -242,14 +249,14 @@ def column(frame: pl.DataFrame, rules: RuleSet | None = None) -> pl.DataFrame:
         (pl.col("status").is_null() | ~pl.col("status").is_in(list(SUCCESSES)))
         & ~pl.all_horizontal(pl.col(*_INPUTS).exclude("relay_name", "stage").is_null())
     ).select("row", text.alias("text"), *_INPUTS[2:])
-    texts = failed.select("text").unique().select(
-        "text", wording.template_column(pl.col("text")).alias("template"), wording.answerer_column(pl.col("text")).alias("host")
-    )  # fmt: skip
-    keyed = failed.join(texts, on="text", how="left", nulls_equal=True).select(
-        "row", "template", pl.coalesce("relay_name", "host").alias("host"), "stage", "enhanced_code", "reply_code", "status"
+    texts = (
+        failed.select("text")
+        .unique()
+        .with_columns(template=wording.template_column(pl.col("text")), host=wording.answerer_column(pl.col("text")))
     )
-    keyed = keyed.join(_by_host(keyed, rules), on="host", how="left", nulls_equal=True).drop("host")
-    keys = ("template", "providers", "stage", "enhanced_code", "reply_code", "status")
+    keyed = failed.join(texts, on="text", how="left", nulls_equal=True).with_columns(pl.coalesce("relay_name", "host"))
+    keyed = keyed.join(_by_host(keyed, rules), on="relay_name", how="left", nulls_equal=True)
+    keys = _Question._fields
     distinct = keyed.select(keys).unique()
     answers = [_answer(row, rules) for row in distinct.iter_rows()]
     columns = zip(*answers, strict=True) if answers else ((),) * 4
@@ -262,16 +269,16 @@ def column(frame: pl.DataFrame, rules: RuleSet | None = None) -> pl.DataFrame:
 
 def _by_host(keyed: pl.DataFrame, rules: RuleSet) -> pl.DataFrame:
     """Host -> the operators it belongs to, joined by spaces."""
-    hosts = keyed.get_column("host").unique()
+    hosts = keyed.get_column("relay_name").unique()
     named = [" ".join(sorted(rules.providers_of_host(host))) if host else "" for host in hosts]
-    return pl.DataFrame({"host": hosts, "providers": pl.Series(named, dtype=pl.String)})
+    return pl.DataFrame({"relay_name": hosts, "providers": pl.Series(named, dtype=pl.String)})
 
 
 def _answer(row: tuple[Any, ...], rules: RuleSet) -> tuple[str, str | None, str | None, str]:
-    template, providers, stage, enhanced_code, reply_code, status = row
-    code = int(reply_code) if reply_code is not None else None
-    verdict = _decide(template or "", frozenset(providers.split()), stage, enhanced_code, code, status, rules)
-    return verdict.placed(rules)
+    question = _Question(*row)
+    code = int(question.reply_code) if question.reply_code is not None else None
+    question = question._replace(template=question.template or "", providers=frozenset(row[1].split()), reply_code=code)
+    return _decide(question, rules).placed(rules)
 
 
 def suppression(diagnosis: Diagnosis, *, status: str | None = None, rules: RuleSet | None = None) -> Suppression | None:
@@ -286,30 +293,38 @@ def suppression(diagnosis: Diagnosis, *, status: str | None = None, rules: RuleS
         rules: those the diagnosis was made with.
     """
     rules = rules or built_in()
-    reason = rules.reasons[diagnosis.reason]
+    days = rules.reasons[diagnosis.reason].suppress_days
     rule = next((r for r in rules.rules if r.id == diagnosis.rule), None)
-    is_final = (
-        diagnosis.persistence == "hard"
-        and status not in {*_OPEN, *SUCCESSES}
-        and (diagnosis.reply_code is None or diagnosis.reply_code >= 500)
-        and not (diagnosis.enhanced_code or "5").startswith("4")
-        and diagnosis.stage not in {"connect", "greeting", "helo", "starttls", "auth", "mail"}
-        and (diagnosis.reply_code is not None or diagnosis.enhanced_code is not None or status in {"bounced", "rejected"})
-    )
-    if not (reason.suppress_days and rule and rule.suppress and rule.step in {"provider", "text", "enhanced"} and is_final):
+    if not days or rule is None or not rule.suppress or rule.step not in _SURE_STEPS:
+        return None
+    if not _is_final(diagnosis, status):
         return None
     scope = wording.Scope(wording.template(diagnosis.reply_text), rules.spelling)
-    if any(doubt.find(scope) for doubt in rules.doubts) and rule.step != "provider":
+    if rule.step != "provider" and any(doubt.find(scope) for doubt in rules.doubts):
         return None
-    evidence = diagnosis.evidence or diagnosis.enhanced_code or ""
-    return Suppression(diagnosis.reason, evidence, reason.suppress_days)
+    return Suppression(diagnosis.reason, diagnosis.evidence or diagnosis.enhanced_code or "", days)
+
+
+def _is_final(diagnosis: Diagnosis, status: str | None) -> bool:
+    """Whether it was said for good, and at a moment that concerns the recipient."""
+    code, enhanced = diagnosis.reply_code, diagnosis.enhanced_code
+    is_said = code is not None or enhanced is not None or status in {"bounced", "rejected"}
+    is_temporary = (code is not None and code < 500) or (enhanced or "").startswith("4")
+    return (
+        is_said
+        and not is_temporary
+        and diagnosis.persistence == "hard"
+        and status not in _NOT_FINAL
+        and diagnosis.stage not in _BEFORE_RECIPIENT
+    )
 
 
 def explain_jsonl(lines: Iterable[str], rules: RuleSet | None = None) -> Iterator[str]:
     """JSON objects in, one diagnosis per line out, in the same order.
 
     Args:
-        lines: each a JSON object with `reply` and optionally `relay_name`, `stage`, `enhanced_code`, `reply_code`, `status`.
+        lines: each a JSON object with `reply` and optionally `relay_name`, `stage`, `enhanced_code`, `reply_code`,
+            `status`.
         rules: what `load_rules` returned; default: the built-in rules.
 
     Yields:

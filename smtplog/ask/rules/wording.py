@@ -4,8 +4,8 @@ Three steps, each with its reason:
 
 * `template`: addresses, peers, IPs and ids give way to one sign, so that a million texts come down to the wordings of a
   few hundred servers. The same patterns run on columns and on one text: both engines see the same template.
-* `peel`: the sending server's words come off, until the innermost reply stands there; what they say about the stage stays.
-* `words`: lower case, no accents, no punctuation; whatever is a host name, a URL or an address is one sign, so that a
+* `peel`: the sending server's words come off, until the innermost reply stands there; the stage they name is kept.
+* `Scope`: lower case, no accents, no punctuation; whatever is a host name, a URL or an address is one sign, so that a
   word inside it is no word.
 """
 
