@@ -22,6 +22,8 @@ class Split:
     rules: tuple[str, ...]
     failed_only: bool = False
     """Only where `status` says that the delivery did not succeed."""
+    is_spent: bool = False
+    """The source is no field of its own: it goes once it is read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,24 @@ class Trim:
     suffix: str
 
 
-Step = Split | Lookup | Constant | Trim
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """Numbers in several fields, each times its weight, added up; the parts go. Null where all parts are absent."""
+
+    target: str
+    parts: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Complete:
+    """A local part whose whole address stands in another field (`user`, `user@domain`) becomes that address; the other
+    field, which says nothing more then, is absent."""
+
+    source: str
+    whole: str
+
+
+Step = Split | Lookup | Constant | Trim | Sum | Complete
 
 
 @dataclass(frozen=True, eq=False)

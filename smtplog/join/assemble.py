@@ -106,7 +106,7 @@ class View:
         """The frame's ties for lives of a sort: {unit, key, role, seq, at, is_reused}."""
         kind = self.kind(label)
         role = lives.ROLES[(kind.message if sort == "message" else kind.session) or "part"]
-        unit = self.of_place(frame, "queue_unit" if sort == "message" else "service_unit")
+        unit = self.of_place(frame, "queue_unit")
         if sort == "message":
             ids = frame["queue_id"]
             key = pl.struct(unit=unit, queue_id=ids).hash(1)
@@ -117,10 +117,8 @@ class View:
                 "seq", "at", unit=unit, key=key, is_reused=ids.str.len_bytes().fill_null(0) < self.of_place(frame, "letters"),
                 role=pl.when(ids.is_null()).then(pl.lit(lives.END)).otherwise(pl.lit(role)).cast(pl.UInt8),
             )  # fmt: skip
-        return frame.select(
-            "seq", "at", unit=unit, key=pl.struct(unit=unit, pid=frame["pid"]).hash(3), is_reused=pl.lit(True),
-            role=pl.lit(role, dtype=pl.UInt8),
-        )  # fmt: skip
+        process = pl.struct(unit=self.of_place(frame, "service_unit"), pid=frame["pid"]).hash(3)
+        return frame.select("seq", "at", unit=unit, key=process, is_reused=pl.lit(True), role=pl.lit(role, dtype=pl.UInt8))
 
 
 def messages_and_deliveries(
@@ -248,10 +246,12 @@ def _attempt() -> pl.Expr:
 
 def _delivery_key(tries: pl.DataFrame) -> pl.Series:
     """A short hash of what makes an attempt one of its own. Stable over versions: no engine's own hash is."""
-    names = ("message_key", "session_key", "recipient", "original_recipient", "at", "line_text", "detail", "reply_text", "status")
-    here = [pl.col(name).cast(pl.String).fill_null("") for name in names if name in tries.columns]
-    text = tries.select(pl.concat_str(here, separator="\0")).to_series()
-    return pl.Series([hashlib.blake2b(t.encode(), digest_size=10).hexdigest() for t in text], dtype=pl.String)
+    names = ("message_key", "session_key", "recipient", "original_recipient", "at", "detail", "reply_text", "status")
+    texts = [
+        (pl.col(name).cast(pl.String) if name in tries.columns else pl.lit(None, dtype=pl.String)).fill_null("") for name in names
+    ]
+    joined = tries.select(pl.concat_str(texts, separator="\0")).to_series()
+    return pl.Series([hashlib.blake2b(t.encode(), digest_size=10).hexdigest() for t in joined], dtype=pl.String)
 
 
 def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.DataFrame:

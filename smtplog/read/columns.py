@@ -6,7 +6,7 @@ reason. `rows.py` does the same for one entry; the samples prove the two equal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,7 +16,7 @@ from smtplog.contract import fields as contract_fields
 from smtplog.contract import schema
 from smtplog.contract.fields import Spelling
 from smtplog.contract.records import TABLES, Event
-from smtplog.formats.base import Constant, Format, Kind, Lookup, Split, Step, Trim
+from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum, Trim
 from smtplog.read import grammar
 from smtplog.read.detect import Place, place
 
@@ -164,7 +164,25 @@ def _take_step(hits: pl.DataFrame, name: str, step: Step) -> pl.DataFrame:
             value = key.replace_strict(dict(table), default=pl.lit(default, dtype=pl.String), return_dtype=pl.String)
             return hits.with_columns(_first_of(hits, target, pl.when(value != "").then(value)))
         case Split():
-            return _split(hits, name, step)
+            both = _split(hits, name, step)
+            return both.drop(step.source, strict=False) if step.is_spent else both
+        case Sum(target, parts):
+            return _sum(hits, target, parts)
+        case Complete(source, whole):
+            part, full = pl.col(source), pl.col(whole)
+            is_part = full.str.starts_with(pl.concat_str(part, pl.lit("@"))).fill_null(False)
+            return hits.with_columns(
+                pl.when(is_part).then(full).otherwise(part).alias(source), pl.when(~is_part).then(full).alias(whole)
+            )
+
+
+def _sum(hits: pl.DataFrame, target: str, parts: Mapping[str, float]) -> pl.DataFrame:
+    here = [name for name in parts if name in hits.columns]
+    total: pl.Expr = pl.lit(0.0)
+    for name in here:
+        total = total + pl.col(name).cast(pl.Float64, strict=False).fill_null(0.0) * parts[name]
+    known = pl.any_horizontal(pl.col(name).is_not_null() for name in here) if here else pl.lit(False)
+    return hits.with_columns(pl.when(known).then(total).alias(target)).drop(here)
 
 
 def _first_of(hits: pl.DataFrame, target: str, value: pl.Expr) -> pl.Expr:
@@ -206,8 +224,22 @@ def _outputs(name: str, step: Step) -> tuple[str, ...]:
             return split_fields(name, step)
         case Trim():
             return (step.source,)
+        case Complete():
+            return step.source, step.whole
         case _:
             return (step.target,)
+
+
+def _inputs(step: Step) -> tuple[str, ...]:
+    match step:
+        case Constant():
+            return ()
+        case Sum():
+            return tuple(step.parts)
+        case Complete():
+            return step.source, step.whole
+        case _:
+            return (step.source,)
 
 
 @cache
@@ -229,8 +261,7 @@ def _plan(name: str, kind: Kind, wanted: Wanted) -> tuple[tuple[Step, ...], froz
     for step in reversed(kind.steps):
         if need & set(_outputs(name, step)):
             taken.append(step)
-            if not isinstance(step, Constant):
-                need.add(step.source)
+            need.update(_inputs(step))
     return tuple(reversed(taken)), frozenset(need)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from smtplog.formats.base import Constant, Format, Kind, Lookup, Split, Step, Trim
+from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum, Trim
 from smtplog.read import envelope, grammar
 from smtplog.read.columns import spelling, split_fields
 from smtplog.read.grammar import Refused
@@ -60,7 +60,23 @@ def _take_step(captured: Fields, name: str, step: Step) -> Fields:
                 patterns = (grammar.compiled(name, rule) for rule in rules)
                 fits = next((m for p in patterns if (m := p.fullmatch(text))), None)
                 found |= fits.groupdict() if fits else {}
-            return _first_of(captured, found)
+            both = _first_of(captured, found)
+            return {f: v for f, v in both.items() if f != source} if step.is_spent else both
+        case Sum(target, parts):
+            return _sum(captured, target, parts)
+        case Complete(source, whole):
+            part, full = captured[source], captured.get(whole)
+            is_part = part is not None and full is not None and full.startswith(f"{part}@")
+            return captured | ({source: full, whole: None} if is_part else {})
+
+
+def _sum(captured: Fields, target: str, parts: Mapping[str, float]) -> Fields:
+    known = [(captured[name], weight) for name, weight in parts.items() if name in captured]
+    total = 0.0
+    for text, weight in known:
+        total += float(text or 0.0) * weight
+    rest = {f: v for f, v in captured.items() if f not in parts}
+    return rest | {target: repr(total) if any(text is not None for text, _ in known) else None}
 
 
 def _first_of(captured: Fields, added: Fields) -> Fields:

@@ -164,7 +164,7 @@ class _Machine:
                 outcome.note_peer(talk, token.text)
             case Kind.CLOSED | Kind.TIMEOUT:
                 self._event(token)
-                self.is_over = True
+                self.is_over = bool(talk.steps)
                 talk.closed_by = talk.closed_by or ("timeout" if token.kind is Kind.TIMEOUT else token.text or None)
             case Kind.NOTE:
                 self._event(token)
@@ -221,7 +221,7 @@ class _Machine:
 
     def _is_greeting(self, answer: Answer) -> bool:
         steps = self.talk.steps
-        if any(step.answers for step in steps):
+        if any(step.answers for step in steps) or any(step.verb in _NEW_GREETING for step in self.queue):
             return False
         return answer.code == 220 or (answer.code >= 400 and not steps)
 

@@ -22,6 +22,7 @@ def decide(talk: Conversation, *, is_in_data: bool) -> None:
         talk.closed_by = "quit" if talk.closed_by in {None, "client", "server"} else talk.closed_by
     last = talk.mails[-1] if talk.mails else None
     for mail in talk.mails:
+        _name_unseen(mail)
         _decide_mail(talk, mail, is_last=mail is last, is_in_data=is_in_data and mail is last)
 
 
@@ -51,6 +52,17 @@ def _decide_mail(talk: Conversation, mail: Mail, *, is_last: bool, is_in_data: b
             rcpt.outcome, rcpt.stage = "unknown", "data"
         else:
             rcpt.outcome, rcpt.stage, rcpt.deciding = "not_sent", "rcpt", rcpt.answer
+
+
+def _name_unseen(mail: Mail) -> None:
+    """A delivery report shows DATA and not RCPT, but the reply names its recipient: `550 5.1.1 <user@host>... Unknown`."""
+    answer = mail.data
+    if not mail.is_head_missing or mail.rcpts or answer is None or answer.code < 400:
+        return
+    text = answer.reply.text or ""
+    inside, close, _ = text.removeprefix("<").partition(">")
+    if text.startswith("<") and close and "@" in inside and " " not in inside:
+        mail.rcpts.append(Rcpt(inside, False, [], answer.line, text, answer))
 
 
 def _has_ended(talk: Conversation) -> bool:

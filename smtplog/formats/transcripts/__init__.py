@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from smtplog.formats.transcripts.form import Form
 
+_REPORT = ("ranscript of session", "ranscript of the session", "while talking to")
+"""Words of a delivery report."""
+
 FORMS: tuple[Form, ...] = (
     Form(
         "smtplib", "Python smtplib, set_debuglevel", "transcript_smtplib",
@@ -40,9 +43,12 @@ FORMS: tuple[Form, ...] = (
     Form("mutt", "mutt -d", "transcript_mutt", ("<",), (">",), body="absent"),
     Form(
         "dsn", "delivery report, transcript of session", "transcript_arrows", ("<<<",), (">>>",),
-        body="absent", signs=("ranscript of session", "ranscript of the session", "while talking to"),
+        body="absent", signs=_REPORT,
     ),
-    Form("sendmail", "sendmail -v, mailx -v", "transcript_arrows", ("<<<",), (">>>",), body="absent", bare_replies=True),
+    Form(
+        "sendmail", "sendmail -v, mailx -v", "transcript_arrows", ("<<<",), (">>>",),
+        body="absent", bare_replies=True, unless=_REPORT,
+    ),
     Form("arrows", "three arrows", "transcript_arrows", ("<<<",), (">>>",), skips=("IO:",)),
     Form(
         "postfix-notice", "Postfix notice to the postmaster", "transcript_postfix_notice", ("Out",), ("In",),
@@ -66,8 +72,8 @@ FORMS: tuple[Form, ...] = (
         signs=("mailnews.smtp", "SMTP Response", "SMTP Send", "/SMTP "), is_whole=True,
     ),
     Form("smtp-cli", "smtp-cli", "transcript_smtpcli", ("[]",), (">",), code_in_mark=True, signs=("] '",)),
-    Form("qsmtpd", "Qsmtpd, posttls-finger, Symfony Mailer", "transcript_qsmtpd", ("<", "<e"), (">", ">e"),
-         tls_marks=("<e", ">e")),
+    Form("qsmtpd", "Qsmtpd", "transcript_qsmtpd", (">", ">e"), ("<", "<e"), tls_marks=("<e", ">e"), signs=("Qsmtpd",)),
+    Form("symfony", "Symfony Mailer, posttls-finger", "transcript_curl", ("<",), (">",)),
     Form("outlook", "Outlook, Outlook Express", "transcript_outlook", ("[rx]", "<rx>"), ("[tx]", "<tx>"), is_whole=True),
     Form("tshark-fields", "tshark -Y smtp", "transcript_tsharkfields", ("S",), ("C",), literal="bars",
          body="absent", is_whole=True),

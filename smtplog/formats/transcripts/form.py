@@ -38,6 +38,8 @@ class Form:
     """The mark of a reply is its code: `[250] 'text'`."""
     signs: tuple[str, ...] = ()
     """Words of which one must be in the text."""
+    unless: tuple[str, ...] = ()
+    """Words of which none may be in the text."""
     skips: tuple[str, ...] = ()
     """Beginnings of texts that repeat what was said, or are nobody's words."""
     is_whole: bool = False

@@ -7,7 +7,7 @@ is never an error.
 from __future__ import annotations
 
 from smtplog.contract.records import Session
-from smtplog.read.dialogue import choose, clean, flat, pieces, sides, turns
+from smtplog.read.dialogue import choose, clean, flat, guess, pieces, sides, turns
 from smtplog.read.dialogue.choose import Choice
 from smtplog.smtp import machine, report
 from smtplog.smtp.dialogue import Conversation, Token
@@ -34,10 +34,11 @@ def sessions(text: str, *, source: str = "-", show_secrets: bool = False) -> lis
     if choice is None:
         return []
     found: list[tuple[Conversation, str, float]] = []
-    everything = list(pieces.pieces(choice.form, choice.rows))
+    read = guess.pieces if choice.is_guess else pieces.pieces
+    everything = list(read(choice.form, choice.rows))
     if choice.form.repeats:
         everything = pieces.without_repeats(everything)
-    for stream in pieces.sessions(everything):
+    for stream in pieces.sessions(everything, ids_are_sure=choice.form.is_whole):
         who = sides.decide(choice.form, stream)
         spoken: list[Token] = turns.tokens(choice.form, stream, who)
         for talk in machine.run(spoken):

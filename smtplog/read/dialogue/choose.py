@@ -14,7 +14,7 @@ from functools import lru_cache
 from smtplog.formats.transcripts import FLAT_FORMS, FORMS
 from smtplog.formats.transcripts.form import Form
 from smtplog.read import grammar
-from smtplog.read.dialogue import clean, literal
+from smtplog.read.dialogue import clean, guess, literal
 from smtplog.read.dialogue.clean import Row
 from smtplog.smtp import commands
 from smtplog.smtp.replies import is_code
@@ -33,6 +33,7 @@ class Choice:
     score: float = 0.0
     tally: dict[str, Counter[str]] = field(default_factory=dict)
     is_flat: bool = False
+    is_guess: bool = False
 
     @property
     def name(self) -> str:
@@ -71,12 +72,25 @@ def best(rows: list[Row], text: str) -> Choice | None:
     for variant in clean.variants(rows):
         sample = _sample(variant)
         for form in FORMS:
-            if form.signs and not any(sign in text for sign in form.signs):
+            if not _is_possible(form, text):
                 continue
             choice = judge(form, sample, variant)
             if choice.score >= _ENOUGH and (found is None or choice.score > found.score):
                 found = choice
-    return found
+    return _better_guess(rows, found)
+
+
+def _better_guess(rows: list[Row], found: Choice | None) -> Choice | None:
+    """Marks that no form knows, where they explain more than any form does."""
+    guessed = guess.form(_sample(rows))
+    if guessed is None or (found is not None and found.score >= guessed[1]):
+        return found
+    return Choice(guessed[0], rows, guessed[1], {"": Counter(reply=1, verb=1)}, is_guess=True)
+
+
+def _is_possible(form: Form, text: str) -> bool:
+    """Are the words in the text that a form must have, and none that it cannot?"""
+    return (not form.signs or any(sign in text for sign in form.signs)) and not any(word in text for word in form.unless)
 
 
 def _sample(rows: list[Row]) -> list[Row]:

@@ -65,6 +65,8 @@ def _lines(form: Form, rows: list[Row]) -> Iterator[Piece]:
         mark, texts = literal.spoken(form, mark, said["text"] or "")
         ends = (said.get("local") or "", said.get("remote") or "") if "local" in names else None
         for text in texts:
+            if form.skips and text.lstrip().startswith(form.skips):
+                continue
             yield Piece(mark, text, _stamped(row, said), len(said.get("lead") or ""), is_tls, ends, said.get("context"))
 
 
@@ -129,15 +131,16 @@ def _octets(form: Form, rows: list[Row]) -> Iterator[Piece]:
             yield Piece(None, row.text, row)
 
 
-def sessions(found: Iterable[Piece]) -> list[list[Piece]]:
+def sessions(found: Iterable[Piece], *, ids_are_sure: bool = False) -> list[list[Piece]]:
     """Pieces of sessions that a log writes through each other, taken apart by their ids.
 
-    Where the ids change with nearly every line they name lines and not sessions, and the text stays whole.
+    Where the ids change with nearly every line they name lines and not sessions, and the text stays whole, unless it
+    is sure that they name sessions.
     """
     everything = list(found)
     marked = [piece for piece in everything if piece.mark is not None]
     names = {piece.row.ids for piece in marked}
-    if len(names) < 2 or len(names) * 3 > len(marked):
+    if len(names) < 2 or (not ids_are_sure and len(names) * 3 > len(marked)):
         return [everything]
     streams: dict[str, list[Piece]] = {name: [] for name in dict.fromkeys(p.row.ids for p in everything) if name in names}
     last = ""

@@ -35,10 +35,15 @@ def decide(form: Form, found: list[Piece]) -> Sides:
 def _priors(form: Form, found: list[Piece]) -> tuple[frozenset[str], frozenset[str]]:
     """The form's marks; where a service stands before the mark, both spellings."""
     marks = {piece.mark for piece in found if piece.mark is not None}
-    server = {mark for mark in marks if mark in form.server or mark.rpartition(" ")[2] in form.server}
-    client = {mark for mark in marks if mark in form.client or mark.rpartition(" ")[2] in form.client}
+    server = {mark for mark in marks if mark in form.server or _own(mark) in form.server}
+    client = {mark for mark in marks if mark in form.client or _own(mark) in form.client}
     both = server & client
     return frozenset(server - both), frozenset(client - both)
+
+
+def _own(mark: str) -> str:
+    """`SMTPC RECEIVED` -> `RECEIVED`."""
+    return mark.rpartition(" ")[2] or mark
 
 
 def _evidence(found: list[Piece], server: frozenset[str], client: frozenset[str]) -> int:

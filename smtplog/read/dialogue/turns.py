@@ -197,6 +197,12 @@ class _Stream:
         if told:
             yield told
             return
+        for mark in self.sides.server:  # `>>> QUIT <<< 221 goodbye`: both on one line
+            head, both, tail = text.partition(f" {mark} ")
+            if both and is_reply(tail.lstrip()) and commands.is_certain(head):
+                yield "CLIENT", head.strip()
+                yield from self._reply_line(tail.strip())
+                return
         self.awaits_login = False
         self.asked_tls = plain.upper() == "STARTTLS"
         self._count_chunk(plain)
