@@ -1,0 +1,41 @@
+"""What makes, checks, queues and ends a message: cleanup, pickup, qmgr, bounce."""
+
+from __future__ import annotations
+
+from smtplog.formats.base import Constant, Kind, Lookup, Split, Step
+from smtplog.formats.postfix.words import CLEANUP, LOCAL_AGENTS, QMGR, REPLY_STATUS, SMTP, VERB_STAGE
+
+_NOTIFIERS = ("bounce", "defer", "trace")
+_CHECKED: tuple[Step, ...] = (Split("checked_content", ("subject_checked",)),)
+_CHECK_REPLY: tuple[Step, ...] = (Split("check_text", ("check_reply",)), Lookup("enhanced_code", "status", REPLY_STATUS, letters=1))
+_MILTER: tuple[Step, ...] = (
+    Lookup("verb", "stage", VERB_STAGE),
+    Lookup("enhanced_code", "status", REPLY_STATUS, letters=1),
+)
+_EOD = Constant("stage", "end_of_data")
+
+LIFE = (
+    Kind("queued", ("queued",), QMGR, hot=True, message="part"),
+    Kind("removed", ("removed",), QMGR, hot=True, message="end"),
+    Kind("message_id", ("message_id_seen",), CLEANUP, hot=True, message="part"),
+)
+"""The hot ones: they come before everything else."""
+
+KINDS = (
+    Kind("expired", ("expired",), QMGR, message="part", expires=True),
+    Kind("picked_up", ("picked_up",), ("pickup",), message="start", origin="local"),
+    Kind("requeued", ("requeued",), ("pickup",), message="start", origin="requeue"),
+    Kind("content_reject", ("content_reject", "mime_reject"), CLEANUP, (*_CHECKED, *_CHECK_REPLY, Constant("status", "rejected"), _EOD), may_refuse=True, message="end", delivers=True),
+    Kind("content_discard", ("content_discard",), CLEANUP, (*_CHECKED, Constant("status", "discarded"), _EOD), may_refuse=True, message="end", delivers=True),
+    Kind("content_hold", ("content_hold",), CLEANUP, (*_CHECKED, Constant("status", "held"), _EOD), may_refuse=True, message="part", delivers=True),
+    Kind("content_action", ("content_action",), CLEANUP, _CHECKED, may_refuse=True, message="part"),
+    Kind("milter_message_reject", ("milter_reject", "milter_reject_message", "milter_reject_early", "milter_reject_bare"), CLEANUP, (*_MILTER, Lookup("reply_code", "status", REPLY_STATUS, letters=1), Constant("status", "rejected")), may_refuse=True, message="end", delivers=True),
+    Kind("milter_hold", ("milter_hold",), (*CLEANUP, "smtpd"), (_MILTER[0], Constant("status", "held")), may_refuse=True, message="part", delivers=True),
+    Kind("milter_discard", ("milter_discard", "milter_discard_early"), (*CLEANUP, "smtpd"), (_MILTER[0], Constant("status", "discarded")), may_refuse=True, message="part", delivers=True),
+    Kind("message_id", ("resent_message_id",), CLEANUP, message="part"),
+    Kind("cancelled", ("cleanup_removed",), CLEANUP, message="end"),
+    Kind("skipped", ("skipped",), QMGR, message="part"),
+    Kind("bounce_failed", ("bounce_failed",), (*QMGR, *SMTP, *LOCAL_AGENTS, *_NOTIFIERS), message="part"),
+    Kind("notification", ("notification",), _NOTIFIERS, message="part"),
+    Kind("notification_failed", ("notification_failed",), _NOTIFIERS, may_refuse=True, message="part"),
+)

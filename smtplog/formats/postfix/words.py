@@ -1,0 +1,105 @@
+"""Postfix's words and what they mean in the words of the contract; the steps that several daemons share."""
+
+from __future__ import annotations
+
+from smtplog.formats.base import Lookup, Split, Step, Trim
+
+SMTPD = ("smtpd",)
+SMTP = ("smtp", "lmtp")
+CLEANUP = ("cleanup",)
+QMGR = ("qmgr", "oqmgr", "nqmgr")
+LOCAL_AGENTS = ("local", "virtual", "pipe", "error", "discard", "retry")
+OLD_AGENTS = ("cleanup", *QMGR, "smtpd", "bounce", "defer")
+"""Daemons that log deliveries to nobody: recipients that cannot be resolved, and in old versions more."""
+
+# src/global/sent.c, defer.c, bounce.c. What `sent` means, the next hop tells.
+STATUS = {"deferred": "deferred", "bounced": "bounced", "expired": "expired"}
+
+# src/smtp/smtp_proto.c names the command that was answered; old versions leave the word `command` out.
+COMMAND_STAGE = {
+    f"{name}{command}": stage
+    for command in ("", " command")
+    for name, stage in {
+        "HELO": "helo", "EHLO": "helo", "LHLO": "helo", "STARTTLS": "starttls", "AUTH": "auth", "XFORWARD": "mail",
+        "MAIL FROM": "mail", "RCPT TO": "rcpt", "DATA": "data", "end of DATA": "end_of_data", "QUIT": "quit",
+        "initial server greeting": "greeting", "RSET": "mail",
+    }.items()
+}  # fmt: skip
+
+# src/smtp/smtp_proto.c: the STATE words of smtp_state.
+ACTIVITY_STAGE = {
+    "refused to talk to me": "greeting",
+    "receiving the initial server greeting": "greeting",
+    "performing the EHLO handshake": "helo",
+    "performing the HELO handshake": "helo",
+    "performing the LHLO handshake": "helo",
+    "receiving the STARTTLS response": "starttls",
+    "sending XFORWARD name/address": "mail",
+    "sending XFORWARD protocol/helo_name": "mail",
+    "sending MAIL FROM": "mail",
+    "sending RCPT TO": "rcpt",
+    "sending DATA command": "data",
+    "receiving the server reply to DATA": "data",
+    "sending message body": "end_of_data",
+    "sending end of data -- message may be sent more than once": "end_of_data",
+    "sending final RSET": "end_of_data",
+    "sending RSET probe": "mail",
+    "sending QUIT": "quit",
+}
+
+HEAD_LETTERS = 11
+"""So many letters tell the reasons apart that name no command."""
+REASON_STAGE = {
+    reason[:HEAD_LETTERS]: stage
+    for reason, stage in {
+        "connect to ": "connect",
+        "Host or domain name not found": "dns",
+        "Host not found": "dns",
+        "unable to look up host": "dns",
+        "Name service error": "dns",
+        "Domain ": "dns",
+        "no TLSA records found": "dns",
+        "TLSA lookup error": "dns",
+        "TLS is required": "starttls",
+        "Cannot start TLS": "starttls",
+        "Server certificate not": "starttls",
+        "SASL authentication failed": "auth",
+        "SASL [CACHED] authentication": "auth",
+    }.items()
+}
+
+# src/smtpd/smtpd.c, smtpd_cmd_table, and the states of smtpd.h.
+VERB_STAGE = {
+    "CONNECT": "connect", "HELO": "helo", "EHLO": "helo", "STARTTLS": "starttls", "AUTH": "auth", "MAIL": "mail",
+    "RCPT": "rcpt", "DATA": "data", "BDAT": "data", "END-OF-MESSAGE": "end_of_data", "QUIT": "quit",
+}  # fmt: skip
+
+REPLY_STATUS = {"4": "temp_rejected", "5": "rejected"}
+"""What a refusal is, by the first digit of its reply code or enhanced code."""
+
+FILTER_DISCARDED = {word: "discarded" for word in ("Ok, discarded", "OK, discarded", "ok, discarded", "OK, discarded")}
+"""amavis and the like take a message, say so, and throw it away."""
+
+NEXT_HOP_ID = ("queued_as", "accepted_id", "accepted_for_delivery")
+REASONS = (
+    "said", "not_connected", "lost_while", "timed_out_while", "refused", "not_resolved", "unknown_user",
+    "sasl_refused", "tls_refused", "tls_failed", "null_mx", "loops_back", "forwarding_loop", "too_big",
+    "command_died", "command_said", "not_looked_up", "said_only",
+)  # fmt: skip
+
+ANSWER: tuple[Step, ...] = (Split("reply_text", NEXT_HOP_ID),)
+"""What a remote's answer to the end of data says."""
+
+WHERE: tuple[Step, ...] = (Lookup("command", "stage", COMMAND_STAGE), Lookup("activity", "stage", ACTIVITY_STAGE))
+
+ATTEMPT: tuple[Step, ...] = (
+    Trim("detail", ")"),
+    Lookup("status_word", "status", STATUS),
+    Split("delays", ("four_delays",)),
+    Split("detail", ("answered", "delivered_to", "delivered_via", "forwarded_as", "suspended", *REASONS)),
+    Split("earlier_detail", REASONS),
+    *WHERE,
+    Lookup("detail", "stage", {k: v for k, v in REASON_STAGE.items()}, letters=HEAD_LETTERS),
+    Lookup("earlier_detail", "stage", REASON_STAGE, letters=HEAD_LETTERS),
+    *ANSWER,
+)
