@@ -9,6 +9,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -165,11 +167,14 @@ def _make_query(table: str) -> Callable[..., None]:
             client=client, relay=relay, status=status, queue_id=queue_id, message_id=message_id, host=host,
             reason=reason, actor=actor, where=where,
         )  # fmt: skip
+        from smtplog.pipeline import run
+        from smtplog.read.tally import Tally
         from smtplog.show.answer import Answer
 
         answer = Answer(table, query, fields=fields, sort=sort, limit=limit, count=count, raw=raw, form=form, output=output)
+        tally = Tally()
         with _progress(inputs) as progress:
-            found, tally = answer.run(inputs, options, progress)
+            found = answer.write(run(inputs, answer.tables(), replace(options, progress=progress), tally))
         _confess(tally, inputs)
         raise typer.Exit(0 if found else 1)
 
@@ -197,14 +202,43 @@ def export(
     log_host: LogHost = None, show_secrets: Secrets = False,
 ) -> None:  # fmt: skip
     """Write Parquet datasets, one folder per table."""
-    from smtplog.show.answer import export as write
+    from smtplog.pipeline import export as write
+    from smtplog.read.tally import Tally
 
     options = _options(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host, show_secrets=show_secrets)
+    names, tally = [name.strip() for name in tables.split(",")], Tally()
     with _progress(inputs) as progress:
-        rows, tally = write(inputs, output, tables, partition_by, state, options, progress)
+        rows = write(inputs, output, names, replace(options, progress=progress), tally, partition_by=partition_by, state=state)
     for table, n in rows.items():
         print(f"{output / table}: {n:,} rows")
     _confess(tally, inputs)
+
+
+@app.command()
+def summary(
+    inputs: Inputs,
+    top: Annotated[int, typer.Option(min=1, help="Rows in each table.")] = 10,
+    by: Annotated[str | None, typer.Option(help="Only these tables, comma-separated: sender, recipient, domain, relay, failures, per_day ...")] = None,
+    form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    width: Annotated[int | None, typer.Option(help="Columns of the text (default: the terminal's, else 80).")] = None,
+    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None,
+    since: Since = None, until: Until = None, sender: Sender = None, recipient: Recipient = None,
+    domain: Domain = None, client: Client = None, relay: Relay = None, status: Status = None, host: Host = None,
+    reason: Reason = None, actor: Actor = None,
+) -> None:  # fmt: skip
+    """What happened, in numbers: totals, times, tops, delays, failures."""
+    from smtplog.ask.summary import summarise
+    from smtplog.show import summary as show
+
+    options = _options(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host)
+    query = _query(
+        "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, domain=domain,
+        client=client, relay=relay, status=status, host=host, reason=reason, actor=actor, where=None,
+    )  # fmt: skip
+    with _progress(inputs) as progress:
+        found = summarise(inputs, replace(options, progress=progress), query)
+    show.show(found.result(top, [n.strip() for n in by.split(",")] if by else None), form, sys.stdout, width=width)
+    _confess(found.tally, inputs)
 
 
 @app.command()
@@ -215,12 +249,17 @@ def check(
     input_format: InputFormat = None, year: Year = None, zone: Zone = None, log_host: LogHost = None,
 ) -> None:  # fmt: skip
     """How much of the input is understood, by program, with examples of what is not."""
+    from smtplog.ask.check import TABLES
     from smtplog.ask.check import check as look
+    from smtplog.pipeline import run
+    from smtplog.read.tally import Tally
     from smtplog.show import report
 
-    options = _options(input_format=input_format, year=year, zone=zone, log_host=log_host)
+    options, tally = _options(input_format=input_format, year=year, zone=zone, log_host=log_host), Tally()
     with _progress(inputs) as progress:
-        found = look(inputs, options, progress)
+        for _ in run(inputs, TABLES, replace(options, progress=progress), tally):
+            pass
+    found = look(tally)
     report.show_check(found, form, sys.stdout)
     raise typer.Exit(1 if strict and not found.is_clean else 0)
 

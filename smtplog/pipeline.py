@@ -11,14 +11,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 
+from smtplog.ask.query import TIME
 from smtplog.contract import schema
 from smtplog.contract.records import TABLES, Session
-from smtplog.errors import QueryError
+from smtplog.errors import OutputError, QueryError
 from smtplog.formats import all_formats
 from smtplog.formats.base import Format
+from smtplog.join.assemble import REASONS
 from smtplog.join.stitch import IDLE, Stitcher, needed_fields
 from smtplog.read import columns, detect, envelope, grammar, source
 from smtplog.read.clock import Clock
@@ -43,6 +46,8 @@ class Options:
     reference: stands in for the time of an input that has none (a pipe): stamps do not lie after it.
     idle: how long a message may be silent before it is given out as it stands.
     log_host: the host of files that do not name one.
+    rules: file of further diagnosis rules.
+    watch: is shown every parsed block with the name of its input.
     """
 
     input_format: str | None = None
@@ -52,8 +57,10 @@ class Options:
     idle: timedelta = IDLE
     log_host: str | None = None
     show_secrets: bool = False
+    rules: Path | None = None
     block_bytes: int = source.BLOCK_BYTES
     threads: int = THREADS
+    watch: Callable[[Parsed, str], None] | None = field(default=None, compare=False)
     progress: Callable[[str, int], None] | None = field(default=None, compare=False)
 
 
@@ -96,7 +103,7 @@ def run(
     options = options or Options()
     tally = tally if tally is not None else Tally()
     expected = formats(options)
-    stitcher = Stitcher(expected, tables, options.idle)
+    stitcher = Stitcher(expected, tables, options.idle, _diagnosis(tables, options))
     if state:
         stitcher.load(state, lambda host, program: detect.place(host, program, expected))
     wanted = _wanted(tables)
@@ -106,6 +113,17 @@ def run(
         keep(stitcher.save())
         return
     yield from _frames(stitcher.flush())
+
+
+def _diagnosis(tables: Tables, options: Options) -> Callable[[pl.DataFrame], pl.DataFrame] | None:
+    """The diagnosis, where a reason is asked for."""
+    shown = (REASONS, tables.get("deliveries", frozenset())), (("recipients",), tables.get("messages", frozenset()))
+    if all(asked is not None and asked.isdisjoint(names) for names, asked in shown):
+        return None
+    from smtplog.ask import diagnose  # noqa: PLC0415 - its rules take time to load
+
+    rules = diagnose.load_rules(options.rules) if options.rules else None
+    return partial(diagnose.column, rules=rules)
 
 
 def _wanted(tables: Tables) -> Wanted:
@@ -140,6 +158,8 @@ def _one_input(
         tally.add(parsed, one.name, clock)
         if block.problem:
             tally.problems.append(block.problem)
+        if options.watch:
+            options.watch(parsed, one.name)
         if options.progress:
             options.progress(one.name, len(block.data))
         yield from _frames(stitcher.feed(parsed, one.name))
@@ -227,3 +247,55 @@ def _frames(batch: object) -> Iterator[Frames]:
     full = {name: frame for name, frame in made.items() if frame is not None and frame.height}
     if full:
         yield full
+
+
+def export(
+    given: Iterable[object], folder: Path, tables: Iterable[str], options: Options, tally: Tally, *,
+    partition_by: str | None = None, state: Path | None = None,
+) -> dict[str, int]:  # fmt: skip
+    """Write tables as Parquet datasets under a folder; each appears whole or not at all.
+
+    Args:
+        given: what `source.inputs` takes.
+        folder: each table becomes a folder in it; an older one there is replaced.
+        tables: names of tables.
+        options: how to read.
+        tally: counts what was and was not understood.
+        partition_by: None, or `date`: Hive partitions by the day of the record (UTC).
+        state: file with what an earlier run left open; gets what this one does.
+
+    Returns:
+        Table name -> rows.
+
+    Raises:
+        QueryError: an unknown table or partition. OutputError: the folder cannot be written to. InputError: see `run`.
+    """
+    from smtplog.show.export import Dataset, replace_file  # noqa: PLC0415 - queries write no Parquet
+
+    names = list(tables)
+    for name in names:
+        if name not in TABLES:
+            raise QueryError(f"--tables {name}: no such table; known are {', '.join(TABLES)}")
+    if partition_by not in (None, "date"):
+        raise QueryError(f"--partition-by {partition_by}: only date is known")
+    before = source.whole(state) if state else None
+    kept: list[bytes] = []
+    sets: dict[str, Dataset] = {}
+    try:
+        sets |= {name: Dataset(folder / name, name, TIME[name], by_date=partition_by == "date") for name in names}
+        wanted: Tables = {name: frozenset(schema.of(TABLES[name])) for name in names}
+        for frames in run(given, wanted, options, tally, before, kept.append if state else None):
+            for name, frame in frames.items():
+                if name in sets:
+                    sets[name].write(frame)
+        for one in sets.values():
+            one.close()
+    except BaseException as error:
+        for one in sets.values():
+            one.abandon()
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            raise OutputError(f"{folder}: {error.strerror or error}") from error
+        raise
+    if state:
+        replace_file(state, kept[0])
+    return {name: one.rows for name, one in sets.items()}

@@ -106,8 +106,13 @@ class Query:
     last: timedelta | None = None
     where: str | None = None
 
-    def expression(self, table: str) -> pl.Expr:
-        """The filter as one expression, `last` excepted.
+    @property
+    def is_open(self) -> bool:
+        """Does it keep everything?"""
+        return not (any(self.patterns.values()) or self.since or self.until or self.last or self.where)
+
+    def expression(self, table: str, *, lenient: bool = False) -> pl.Expr:
+        """The filter as one expression, `last` excepted; `lenient` leaves out what the table has no field for.
 
         Raises:
             QueryError: the table lacks what a filter looks at, or `where` is not a sentence about its columns.
@@ -116,6 +121,8 @@ class Query:
         for name, globs in self.patterns.items():
             if globs:
                 look = FILTERS[name].get(table)
+                if look is None and lenient:
+                    continue
                 if look is None:
                     has = ", ".join(t for t in TABLES if t in FILTERS[name])
                     raise QueryError(f"--{name.replace('_', '-')}: {table} have no such field; it works on {has}")

@@ -95,6 +95,8 @@ class Kind:
     """It ends every recipient that is still open, without naming them."""
     origin: str | None = None
     """Where a message comes from when it starts with this entry."""
+    login_failed: bool = False
+    """A client gave a wrong user or password."""
 
 
 @dataclass(frozen=True, eq=False)

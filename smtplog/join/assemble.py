@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,11 @@ STAMP = "%Y-%m-%dT%H:%M:%S%.6fZ"
 FINAL = ("delivered", "sent", "bounced", "expired", "rejected", "discarded", "expanded", "cancelled")
 OPEN = ("deferred", "held", "temp_rejected", "unknown")
 WORST_FIRST = ("bounced", "expired", "rejected", "cancelled", "discarded", "sent", "delivered", "expanded")
+
+OF_MESSAGE = ("message_id", "sender", "client_name", "client_ip", "helo", "auth_user")
+"""What a delivery shows of its message."""
+REASONS = ("reason", "reason_detail", "persistence", "actor")
+"""What a diagnosis adds to a delivery."""
 
 Frames = Mapping[str, pl.DataFrame]
 
@@ -46,6 +51,7 @@ class View:
     sources: list[str]
     kinds: Mapping[tuple[str, str], Kind]
     wanted: Mapping[str, frozenset[str] | None]
+    diagnose: Callable[[pl.DataFrame], pl.DataFrame] | None = None
 
     def kind(self, label: str) -> Kind:
         """The kind of a label `format/kind`."""
@@ -60,9 +66,10 @@ class View:
         return asked is None or not asked.isdisjoint(columns)
 
     def columns(self, table: str, record: type[Record]) -> list[str]:
-        """The columns asked for, in the order of the record."""
+        """The columns asked for, in the order of the record; then what is asked for beside it (`life`, `size_bytes`)."""
         asked = self.wanted[table]
-        return [name for name in schema.of(record) if asked is None or name in asked]
+        names = [name for name in schema.of(record) if asked is None or name in asked]
+        return names + sorted((asked or frozenset()) - set(schema.of(record)))
 
     @cached_property
     def place_frame(self) -> pl.DataFrame:
@@ -80,6 +87,11 @@ class View:
         names = ("place", "host", "instance", "service", "format", "daemon", "queue_unit", "service_unit", "letters")
         kinds = (pl.UInt32, *[pl.String] * 5, *[pl.UInt32] * 3)
         return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
+
+    @property
+    def wants_message_keys(self) -> bool:
+        """Does any table show them, or something made of them?"""
+        return any(self.wants(table, "message_key", "delivery_key", "attempt") for table in ("messages", "deliveries"))
 
     @property
     def wants_session_keys(self) -> bool:
@@ -157,14 +169,14 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
             continue
         gives = [name for name in frame.columns if name in names]
         if kind.delivers:
-            gives = [name for name in gives if name in ("queue_id", "sender", "client_name", "client_ip", "helo", "auth_user")]
+            gives = [name for name in gives if name in ("queue_id", *OF_MESSAGE)]
         first = frame.select("life", "place", *gives).unique("life", keep="first")
         if kind.origin and kind.message == "start":
             first = first.with_columns(origin=pl.lit(kind.origin))
         if kind.message == "end" and not kind.delivers:
             first = first.join(frame.group_by("life").agg(removed_at=pl.col("at").max()), on="life")
         told = _fill(told, first)
-    return told.with_columns(message_key=message_key(told, view))
+    return told.with_columns(message_key=message_key(told, view)) if view.wants_message_keys else told
 
 
 def _fill(told: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
@@ -196,7 +208,9 @@ def _attempts(events: Frames, table: pl.DataFrame, told: pl.DataFrame, view: Vie
     if ended:
         tries = pl.concat([tries, _expired(tries, pl.concat(ended, how="diagonal"))], how="diagonal")
     tries = tries.sort("life", "seq")
-    gives = ["message_key", *(n for n in ("message_id", "sender", "client_name", "client_ip", "helo", "auth_user") if n in told.columns)]
+    if tries.is_empty() and "deliveries" not in view.wanted and not view.wants("messages", "status", "recipients"):
+        return tries
+    gives = [n for n in ("message_key",) if n in told.columns] + [*(n for n in (*OF_MESSAGE, "size_bytes") if n in told.columns)]
     message = told.select("number", *gives)
     both = tries.join(message, left_on="life", right_on="number", how="left", suffix=" ", maintain_order="left")
     doubled = [name for name in tries.columns if f"{name} " in both.columns]
@@ -233,6 +247,8 @@ def _complete(tries: pl.DataFrame, view: View) -> pl.DataFrame:
     tries = tries.with_columns(**add)
     if wants("deliveries", "attempt"):
         tries = tries.with_columns(attempt=_attempt())
+    if view.diagnose and (wants("deliveries", *REASONS) or wants("messages", "recipients")):
+        tries = tries.hstack(view.diagnose(tries))
     if wants("deliveries", "delivery_key"):
         tries = tries.with_columns(delivery_key=_delivery_key(tries))
     return tries
@@ -340,7 +356,7 @@ def _shape(frame: pl.DataFrame, columns: list[str], record: type[Record]) -> pl.
 
     def column(name: str) -> pl.Expr:
         expr = pl.col(name) if name in here else pl.lit(None)
-        expr = expr.cast(types[name])
+        expr = expr.cast(types[name]) if name in types else expr
         return (expr.fill_null(False) if name in flags else expr).alias(name)
 
     return frame.select(column(name) for name in columns)

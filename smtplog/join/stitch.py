@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,11 +60,13 @@ class Stitcher:
         formats: the formats whose events will come.
         wanted: for each table that is asked for, its columns (None: all of them).
         idle: how long a message may be silent before it leaves the carry.
+        diagnose: frame of deliveries -> their reasons, as many rows; None: reasons stay null.
     """
 
     formats: tuple[Format, ...]
     wanted: dict[str, frozenset[str] | None]
     idle: timedelta = IDLE
+    diagnose: Callable[[pl.DataFrame], pl.DataFrame] | None = None
     sources: list[str] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     _ids: dict[tuple[Any, ...], int] = field(default_factory=dict)
@@ -117,7 +119,7 @@ class Stitcher:
         return self._settle(self._view(), {}, flush=True)[0]
 
     def _view(self) -> assemble.View:
-        return assemble.View(self.places, self.sources, self._kinds, self.wanted)
+        return assemble.View(self.places, self.sources, self._kinds, self.wanted, self.diagnose)
 
     def _with_session_keys(
         self, frames: list[tuple[str, pl.DataFrame]], view: assemble.View
@@ -283,4 +285,9 @@ def _keys(
 
 def needed_fields(wanted: Iterable[str]) -> frozenset[str]:
     """The event fields that the columns of tables are made of."""
-    return frozenset(wanted) | assemble.ALWAYS
+    names = frozenset(wanted)
+    if "recipient_domain" in names:
+        names |= {"recipient"}
+    if not names.isdisjoint(("recipients", *assemble.REASONS)):
+        names |= {"relay_name", "detail", "reply_text", "stage", "enhanced_code", "reply_code"}
+    return names | assemble.ALWAYS

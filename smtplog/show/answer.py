@@ -1,27 +1,22 @@
-"""A query's answer on its way out: rows chosen, shaped and written as they come; and the export of whole tables."""
+"""A query's answer on its way out: rows chosen, shaped and written as they come."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import IO, Any
+from itertools import chain, islice
+from typing import IO
 
 import polars as pl
 
-from smtplog import pipeline
 from smtplog.ask import query as ask
-from smtplog.contract import schema
-from smtplog.contract.records import TABLES
-from smtplog.errors import OutputError, QueryError
-from smtplog.read.tally import Tally
+from smtplog.errors import QueryError
 from smtplog.show import export as out
 from smtplog.show import render
 
 FORMS = ("table", "jsonl", "csv")
-Progress = Callable[[str, int], None] | None
 
 
 @dataclass
@@ -41,17 +36,25 @@ class Answer:
     _end: datetime | None = None
     _kept: list[pl.DataFrame] = field(default_factory=list)
 
-    def run(self, inputs: Iterable[Any], options: pipeline.Options, progress: Progress) -> tuple[int, Tally]:
-        """Read, choose, write; returns how many records were found and what was understood."""
-        tally = Tally()
-        shown = self._shown()
-        sort = ask.check_columns([k.lstrip("-") for k in _names(self.sort)], self.table, "--sort") and _names(self.sort)
-        form = self._form()
+    def tables(self) -> dict[str, frozenset[str] | None]:
+        """What must be read for it: the table with the columns that are shown, looked at or sorted by.
+
+        Raises:
+            QueryError: a field, a form or a filter that the table has not.
+        """
+        shown, condition = self._shown(), self.query.expression(self.table)
+        ask.check_columns(self._sorted_by(), self.table, "--sort")
+        return {self.table: self._needed(shown, condition)}
+
+    def write(self, batches: Iterable[Mapping[str, pl.DataFrame]]) -> int:
+        """Choose and write what a run of these tables gives out; returns how many records were found."""
+        shown, form, sort = self._shown(), self._form(), _names(self.sort)
         condition = self.query.expression(self.table)
-        tables: pipeline.Tables = {self.table: self._needed(shown, condition)}
         whole = bool(sort) or self.query.last is not None or form == "table"
+        coming = iter(batches)
+        first = list(islice(coming, 1))  # an input that cannot be read leaves the output as it is
         stream = out.open_output(self.output) if self.output else sys.stdout
-        for frames in pipeline.run(inputs, tables, replace(options, progress=progress), tally):
+        for frames in chain(first, coming):
             frame = frames.get(self.table)
             if frame is None:
                 continue
@@ -70,7 +73,7 @@ class Answer:
         stream.flush()
         if self.output:
             stream.close()
-        return self.found, tally
+        return self.found
 
     def _shown(self) -> list[str]:
         if self.raw:
@@ -91,9 +94,12 @@ class Answer:
     def _needed(self, shown: list[str], condition: pl.Expr) -> frozenset[str] | None:
         if self.table == "events":
             return None
-        extra = {*condition.meta.root_names(), *(k.lstrip("-") for k in _names(self.sort))}
+        extra = {*condition.meta.root_names(), *self._sorted_by()}
         times = {ask.TIME[self.table], *((ask.LATER[self.table],) if self.table in ask.LATER else ())}
         return frozenset(() if self.count else shown) | extra | times
+
+    def _sorted_by(self) -> list[str]:
+        return [key.lstrip("-") for key in _names(self.sort)]
 
     def _order(self, form: str) -> list[str]:
         return [ask.TIME[self.table]] if form == "table" and not self.count else []
@@ -127,41 +133,3 @@ class Answer:
 def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
-
-def export(
-    inputs: Iterable[Any], folder: Path, tables: str, partition_by: str | None, state: Path | None,
-    options: pipeline.Options, progress: Progress,
-) -> tuple[dict[str, int], Tally]:  # fmt: skip
-    """Write the tables as Parquet datasets under `folder`; returns the rows of each and what was understood.
-
-    Raises:
-        QueryError: an unknown table or partition. OutputError: the folder cannot be written to. InputError: see `run`.
-    """
-    names = _names(tables)
-    for name in names:
-        if name not in TABLES:
-            raise QueryError(f"--tables {name}: no such table; known are {', '.join(TABLES)}")
-    if partition_by not in (None, "date"):
-        raise QueryError(f"--partition-by {partition_by}: only date is known")
-    tally = Tally()
-    sets = {name: out.Dataset(folder / name, name, ask.TIME[name], by_date=partition_by == "date") for name in names}
-    before = state.read_bytes() if state and state.exists() else None
-    kept: list[bytes] = []
-    try:
-        wanted: pipeline.Tables = {name: frozenset(schema.of(TABLES[name])) for name in names}
-        asked = replace(options, progress=progress)
-        for frames in pipeline.run(inputs, wanted, asked, tally, before, kept.append if state else None):
-            for name, frame in frames.items():
-                if name in sets:
-                    sets[name].write(frame)
-        for one in sets.values():
-            one.close()
-    except BaseException as error:
-        for one in sets.values():
-            one.abandon()
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            raise OutputError(f"{folder}: {error.strerror or error}") from error
-        raise
-    if state:
-        out.replace_file(state, kept[0])
-    return {name: one.rows for name, one in sets.items()}, tally

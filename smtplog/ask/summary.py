@@ -1,0 +1,249 @@
+"""What happened, in numbers: totals, times, tops, delays, failures. Frames in, one small value out.
+
+Every table is a group-by that can be added up: each block is aggregated on its own and merged into what is known, so
+memory follows the number of distinct senders, recipients and domains, not the log. Delays are counted in bins one per
+cent wide; a quantile is exact to half a per cent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+
+from smtplog import pipeline
+from smtplog.ask.diagnose import wording
+from smtplog.ask.query import Query
+from smtplog.errors import QueryError
+from smtplog.read.columns import Parsed
+from smtplog.read.tally import Tally
+
+STATUSES = ("delivered", "sent", "deferrals", "bounced", "expired", "rejected", "temp_rejected", "discarded", "held",
+            "cancelled", "expanded", "internal")  # fmt: skip
+TOTALS = ("received", *STATUSES)
+SUCCESS = ("delivered", "sent")
+_BIN = 0.01
+_COMPACT = 200_000
+
+MESSAGES = frozenset({"received_at", "removed_at", "origin", "sender", "size_bytes", "client_ip", "client_name", "is_partial"})
+DELIVERIES = frozenset(
+    {"at", "status", "sender", "recipient", "recipient_domain", "relay_name", "relay_ip", "delay_s", "reply_code",
+     "enhanced_code", "reply_text", "detail", "stage", "reason", "actor", "client_ip", "client_name", "is_internal", "life", "size_bytes"}
+)  # fmt: skip
+
+
+@dataclass
+class _Counts:
+    """One group-by, added up block by block."""
+
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
+    parts: list[pl.DataFrame] = field(default_factory=list)
+    rows: int = 0
+
+    def add(self, frame: pl.DataFrame, *keys: pl.Expr, **values: pl.Expr) -> None:
+        """Aggregate a frame and keep it; values are summed, except a `max_` one."""
+        part = frame.group_by(*(k.alias(n) for k, n in zip(keys, self.keys, strict=True))).agg(
+            expr.alias(name) for name, expr in values.items()
+        )
+        self.parts.append(part)
+        self.rows += part.height
+        if self.rows > _COMPACT and len(self.parts) > 1:
+            merged = self.merged()
+            self.parts, self.rows = [merged], merged.height - _COMPACT if merged.height > _COMPACT else 0
+
+    def merged(self) -> pl.DataFrame:
+        """The sums over everything so far."""
+        if not self.parts:
+            return pl.DataFrame(schema=[*self.keys, *self.values])
+        whole = pl.concat(self.parts, how="vertical_relaxed")
+        if len(self.parts) == 1:
+            return whole
+        add = [pl.col(v).max() if v.startswith("max_") else pl.col(v).sum() for v in self.values]
+        return whole.group_by(self.keys).agg(add)
+
+
+@dataclass
+class Summary:
+    """The aggregates of one run; `result` makes the report's value of them."""
+
+    query: Query | None = None
+    tally: Tally = field(default_factory=Tally)
+    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*TOTALS, "deferred", "bytes_received", "bytes_delivered"), 0))
+    hours: _Counts = field(default_factory=lambda: _Counts(("hour",), TOTALS))
+    senders: _Counts = field(default_factory=lambda: _Counts(("sender",), ("count", "bytes")))
+    recipients: _Counts = field(default_factory=lambda: _Counts(("recipient",), ("count", "bytes")))
+    domains: _Counts = field(default_factory=lambda: _Counts(("domain",), ("count", "bytes", "deferrals", "bounced")))
+    delays: _Counts = field(default_factory=lambda: _Counts(("domain", "bin"), ("count", "max_delay_s")))
+    relays: _Counts = field(default_factory=lambda: _Counts(("relay",), ("count", "bytes", "deferrals", "bounced")))
+    failures: _Counts = field(default_factory=lambda: _Counts(("status", "reason", "text"), ("count",)))
+    clients: _Counts = field(default_factory=lambda: _Counts(("client",), ("count",)))
+    logins: _Counts = field(default_factory=lambda: _Counts(("user",), ("count",)))
+    login_failures: _Counts = field(default_factory=lambda: _Counts(("client_ip",), ("count",)))
+    tls: dict[str, int] = field(default_factory=lambda: {"connections": 0, "connections_tls": 0, "tls_out": 0, "smtp_out": 0})
+
+    def messages(self, frame: pl.DataFrame) -> None:
+        """Add what came in."""
+        came = frame.filter(pl.col("received_at").is_not_null() & pl.col("origin").is_in(["smtp", "local"]))
+        self.totals["received"] += came.height
+        self.totals["bytes_received"] += int(came["size_bytes"].sum() or 0)
+        self.hours.add(came, _hour("received_at"), received=pl.len(), **dict.fromkeys(STATUSES, pl.lit(0, dtype=pl.UInt32)))
+        self.senders.add(came, pl.col("sender"), count=pl.len(), bytes=_bytes())
+
+    def deliveries(self, frame: pl.DataFrame) -> None:
+        """Add what became of it. An internal hand-off is no delivery."""
+        internal, frame = frame.filter("is_internal"), frame.filter(~pl.col("is_internal"))
+        self.totals["internal"] += internal.height
+        is_of = {name: pl.col("status") == ("deferred" if name == "deferrals" else name) for name in STATUSES if name != "internal"}
+        self.hours.add(
+            frame, _hour("at"), received=pl.lit(0, dtype=pl.UInt32), **{n: e.sum() for n, e in is_of.items()}, internal=pl.lit(0, dtype=pl.UInt32)
+        )
+        counts = dict(frame["status"].value_counts().iter_rows())
+        for name in is_of:
+            self.totals[name] += counts.get("deferred" if name == "deferrals" else name, 0)
+        self.totals["deferred"] += frame.filter(is_of["deferrals"])["life"].n_unique()
+        came = frame.filter(pl.col("status").is_in(SUCCESS))
+        self.totals["bytes_delivered"] += int(came["size_bytes"].sum() or 0)
+        self.recipients.add(came, pl.col("recipient"), count=pl.len(), bytes=_bytes())
+        tried = frame.filter(pl.col("status").is_in([*SUCCESS, "deferred", "bounced", "expired"]))
+        success = pl.col("status").is_in(SUCCESS)
+        sums = {
+            "count": success.sum(), "bytes": pl.col("size_bytes").filter(success).sum().cast(pl.Int64),
+            "deferrals": (pl.col("status") == "deferred").sum(), "bounced": pl.col("status").is_in(["bounced", "expired"]).sum(),
+        }  # fmt: skip
+        domain = pl.coalesce("recipient_domain", pl.lit("(local)"))
+        self.domains.add(tried, domain, **sums)
+        self.relays.add(tried, pl.coalesce("relay_name", pl.lit("none")), **sums)
+        late = came.filter(pl.col("delay_s").is_not_null())
+        bins = (pl.col("delay_s").clip(0.001).log() / _BIN).floor().cast(pl.Int32)
+        self.delays.add(late, domain, bins, count=pl.len(), max_delay_s=pl.col("delay_s").max())
+        failed = frame.filter(~pl.col("status").is_in([*SUCCESS, "expanded"]))
+        if failed.height:
+            self._fail(failed)
+
+    def _fail(self, failed: pl.DataFrame) -> None:
+        said = pl.coalesce("reply_text", "detail", pl.lit(""))
+        texts = failed.select(text=said).unique().with_columns(normal=wording.template_column(pl.col("text")))
+        known = failed.with_columns(text=said).join(texts, on="text", how="left")
+        self.failures.add(known, pl.col("status"), pl.col("reason"), pl.col("normal"), count=pl.len())
+
+    def watch(self, parsed: Parsed, source: str) -> None:  # noqa: ARG002 - the pipeline says where from
+        """Add connections, TLS and logins, which are neither messages nor deliveries."""
+        for one in parsed.kinds:
+            kind, frame, n = one.kind, one.frame, one.frame.height
+            if kind.session == "start":
+                self.tls["connections"] += n
+                self.clients.add(frame, pl.coalesce("client_name", "client_ip"), count=pl.len())
+            if "tls_version" in frame.columns:
+                self.tls["connections_tls" if kind.session else "tls_out"] += n
+            if kind.message == "start" and "auth_user" in frame.columns:
+                self.logins.add(frame.filter(pl.col("auth_user").is_not_null()), pl.col("auth_user"), count=pl.len())
+            if kind.login_failed:
+                self.login_failures.add(frame, pl.col("client_ip"), count=pl.len())
+
+    def result(self, top: int, by: Iterable[str] | None = None) -> dict[str, Any]:
+        """The report: `totals`, then one list per table, longest first."""
+        hours = self.hours.merged()
+        out: dict[str, Any] = {"totals": self._totals()}
+        day = pl.col("hour").dt.truncate("1d")
+        parts = {
+            "per_day": lambda: _times(hours.group_by(day.alias("day")).agg(pl.col(TOTALS).sum()), "day", "%Y-%m-%d"),
+            "per_hour": lambda: _times(hours.group_by(pl.col("hour").dt.hour().cast(pl.Int64)).agg(pl.col(TOTALS).sum()), "hour", None),
+            "sender": lambda: _top(self.senders, top, "count"),
+            "sender_bytes": lambda: _top(self.senders, top, "bytes"),
+            "recipient": lambda: _top(self.recipients, top, "count"),
+            "recipient_bytes": lambda: _top(self.recipients, top, "bytes"),
+            "domain": lambda: self._with_delays(top),
+            "relay": lambda: _top(self.relays, top, "count"),
+            "client": lambda: _top(self.clients, top, "count"),
+            "failures": lambda: _top(self.failures, top * 3, "count"),
+            "login": lambda: _top(self.logins, top, "count"),
+            "login_failures": lambda: _top(self.login_failures, top, "count"),
+        }
+        wanted = list(by) if by else list(parts)
+        for name in wanted:
+            if name not in parts:
+                raise QueryError(f"--by {name}: no such table; known are {', '.join(parts)}")
+            out[name] = parts[name]()
+        return out
+
+    def _totals(self) -> dict[str, Any]:
+        totals = {name: n for name, n in self.totals.items() if name not in ("internal", "expanded", "temp_rejected")}
+        more = {name: self.totals[name] for name in ("temp_rejected", "expanded", "internal")}
+        distinct = {"senders": self.senders, "recipients": self.recipients, "recipient_domains": self.domains}
+        return {**totals, **more, **{name: counts.merged().height for name, counts in distinct.items()}, **self.tls}
+
+    def _with_delays(self, top: int) -> list[dict[str, Any]]:
+        rows = _top(self.domains, top, "count")
+        names = [row["domain"] for row in rows]
+        bins = self.delays.merged()
+        if bins.is_empty():
+            return rows
+        bins = bins.filter(pl.col("domain").is_in(names)).sort("domain", "bin")
+        found: dict[str, list[tuple[float, int, float]]] = {}
+        for domain, number, count, most in bins.iter_rows():
+            found.setdefault(domain, []).append((2.718281828459045 ** ((number + 0.5) * _BIN), count, most))
+        for row in rows:
+            cells = found.get(row["domain"], [])
+            row["delay_median_s"], row["delay_p95_s"] = _quantile(cells, 0.5), _quantile(cells, 0.95)
+            row["delay_max_s"] = max((most for _, _, most in cells), default=None)
+        return rows
+
+
+def _quantile(cells: list[tuple[float, int, float]], share: float) -> float | None:
+    left = share * sum(count for _, count, _ in cells)
+    for value, count, most in cells:
+        left -= count
+        if left <= 0:
+            return round(min(value, most), 3)
+    return None
+
+
+def _hour(column: str) -> pl.Expr:
+    return pl.col(column).dt.truncate("1h")
+
+
+def _bytes() -> pl.Expr:
+    return pl.col("size_bytes").sum().cast(pl.Int64)
+
+
+def _times(frame: pl.DataFrame, key: str, form: str | None) -> list[dict[str, Any]]:
+    frame = frame.filter(pl.col(key).is_not_null()).sort(key)
+    if form:
+        frame = frame.with_columns(pl.col(key).dt.strftime(form))
+    return frame.to_dicts()
+
+
+def _top(counts: _Counts, top: int, by: str) -> list[dict[str, Any]]:
+    whole = counts.merged()
+    if whole.is_empty():
+        return []
+    return whole.filter(pl.col(by) > 0).sort([by, *counts.keys], descending=[True] + [False] * len(counts.keys), nulls_last=True).head(top).to_dicts()
+
+
+def summarise(given: Iterable[object], options: pipeline.Options, query: Query | None = None) -> Summary:
+    """Read everything once and add it up.
+
+    Args:
+        given: what `source.inputs` takes.
+        options: how to read.
+        query: which messages and deliveries count; None: all.
+    """
+    out = Summary(query)
+    keep = {table: _condition(query, table) for table in ("messages", "deliveries")}
+    needed = {table: frozenset(c.meta.root_names()) if c is not None else frozenset() for table, c in keep.items()}
+    wanted: Mapping[str, frozenset[str]] = {
+        "messages": MESSAGES | needed["messages"], "deliveries": DELIVERIES | needed["deliveries"]
+    }  # fmt: skip
+    for frames in pipeline.run(given, dict(wanted), replace(options, watch=out.watch), out.tally):
+        for table, frame in frames.items():
+            if table in keep:
+                condition = keep[table]
+                getattr(out, table)(frame if condition is None else frame.filter(condition))
+    return out
+
+
+def _condition(query: Query | None, table: str) -> pl.Expr | None:
+    return None if query is None or query.is_open else query.expression(table, lenient=True)

@@ -1,0 +1,106 @@
+"""The summary for eyes: laid out for 80 columns and wider; and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Any
+
+from rich.console import Console
+
+from smtplog.errors import QueryError
+from smtplog.show import render
+from smtplog.show.export import json_object
+
+_TOTALS = (
+    ("received", "messages received"), ("delivered", "delivered here"), ("sent", "sent to the next hop"),
+    ("deferred", "messages deferred"), ("deferrals", "deferrals (attempts)"), ("bounced", "bounced"),
+    ("expired", "expired"), ("rejected", "rejected (5xx)"), ("temp_rejected", "rejected for now (4xx)"),
+    ("held", "held"), ("discarded", "discarded"), ("cancelled", "cancelled"), ("internal", "handed on internally"),
+    ("bytes_received", "bytes received"), ("bytes_delivered", "bytes delivered"), ("senders", "senders"),
+    ("recipients", "recipients"), ("recipient_domains", "recipient domains"), ("connections", "connections"),
+)  # fmt: skip
+
+_SECTIONS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "per_day": ("Per day", ("day", "received", "delivered", "sent", "deferrals", "bounced", "rejected"), ()),
+    "per_hour": ("Per hour of the day (UTC)", ("hour", "received", "delivered", "sent", "deferrals", "bounced", "rejected"), ()),
+    "sender": ("Senders by messages", ("count", "bytes", "sender"), ()),
+    "sender_bytes": ("Senders by size", ("bytes", "count", "sender"), ()),
+    "recipient": ("Recipients by deliveries", ("count", "bytes", "recipient"), ()),
+    "recipient_bytes": ("Recipients by size", ("bytes", "count", "recipient"), ()),
+    "domain": (
+        "Destinations", ("count", "bytes", "deferrals", "bounced", "delay_median_s", "delay_p95_s", "delay_max_s", "domain"), (),
+    ),
+    "relay": ("Next hops", ("count", "deferrals", "bounced", "relay"), ()),
+    "client": ("Clients by connections", ("count", "client"), ()),
+    "failures": ("Why mail was not taken", ("count", "status", "reason", "text"), ()),
+    "login": ("Logins by user", ("count", "user"), ()),
+    "login_failures": ("Failed logins by address", ("count", "client_ip"), ()),
+}  # fmt: skip
+_SHORT = {"delay_median_s": "median s", "delay_p95_s": "95 % s", "delay_max_s": "max s", "sender": "sender"}
+_BYTES = ("bytes", "bytes_received", "bytes_delivered")
+
+
+def show(report: dict[str, Any], form: str, stream: IO[str], *, width: int | None = None) -> None:
+    """Print a report.
+
+    Args:
+        report: what `Summary.result` returned.
+        form: text or json.
+        stream: where to.
+        width: columns; None: those of the terminal, else 80.
+
+    Raises:
+        QueryError: another form.
+    """
+    if form == "json":
+        stream.write(json_object(report) + "\n")
+        return
+    if form != "text":
+        raise QueryError(f"--format {form}: known are text, json")
+    console = render.console(stream, width=width or (None if stream.isatty() else 80))
+    _totals(console, report["totals"])
+    for name, (title, columns, _) in _SECTIONS.items():
+        rows = report.get(name)
+        if rows:
+            console.print(f"\n{title}\n", style="bold")
+            console.print(render.plain([_row(row, columns) for row in rows], [_SHORT.get(c, c) for c in columns], _right(columns)))
+
+
+def _totals(console: Console, totals: dict[str, Any]) -> None:
+    console.print("Totals\n", style="bold")
+    rows = [(_number(totals[name], name), words) for name, words in _TOTALS if totals.get(name) or name in ("received", "sent")]
+    console.print(render.plain(rows, ("", ""), (0,)))
+    for part, whole, words in (("connections_tls", "connections", "of connections in"), ("tls_out", "smtp_out", "of connections out")):
+        if totals.get(whole) and totals.get(part):
+            console.print(f"  TLS on {100 * totals[part] / totals[whole]:.1f} % {words}")
+
+
+def _row(row: dict[str, Any], columns: Sequence[str]) -> list[str]:
+    return [_number(row.get(name), name) for name in columns]
+
+
+def _number(value: Any, name: str) -> str:
+    if value is None:
+        return "-" if name in ("reason",) else ""
+    if name in _BYTES:
+        return _size(int(value))
+    if name.startswith("delay_"):
+        return f"{'~' if name != 'delay_max_s' else ''}{value:.3g}"
+    if isinstance(value, int) and name != "hour":
+        return f"{value:,}"
+    if name == "sender" and value == "":
+        return "<>"
+    return str(value)
+
+
+def _size(octets: int) -> str:
+    size = float(octets)
+    for unit in ("", "k", "M", "G"):
+        if size < 10_000:
+            return f"{size:,.0f}{unit}"
+        size /= 1024
+    return f"{size:,.0f}T"
+
+
+def _right(columns: Sequence[str]) -> list[int]:
+    return [i for i, name in enumerate(columns) if name not in ("sender", "recipient", "domain", "relay", "client", "status", "reason", "text", "user", "day", "client_ip")]
