@@ -159,6 +159,20 @@ def _open(path: Path) -> IO[bytes]:
         raise InputError(f"{path}: {error.strerror}; run as a user who may read it, or pipe the log in") from error
 
 
+def whole(path: Path) -> bytes | None:
+    """All of a small file of our own; None when there is none yet.
+
+    Raises:
+        InputError: it is there and cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+
+
 def rotation(path: Path) -> tuple[str, str, int, str]:
     """Sort key that puts a rotated set in the order of time: `mail.log.2.gz`, `mail.log.1`, `mail.log`; dates rise."""
     parts = path.name.split(".")
@@ -284,9 +298,10 @@ def lines(block: Block) -> pl.DataFrame:
     count = len(ends)
     offsets = pl.concat([pl.Series([0], dtype=pl.Int64), ends]).to_arrow().buffers()[1]
     cells = pl.Series(pl.from_arrow(pa.LargeBinaryArray.from_buffers(pa.large_binary(), count, [None, offsets, pa.py_buffer(data)])))
-    raw = cells.cast(pl.String, strict=False)
-    if raw.null_count():
-        raw = raw.fill_null(_as_text(cells, raw.is_null()))
+    try:
+        raw = cells.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        raw = pl.Series([cell.decode("utf-8", "backslashreplace") for cell in cells.to_list()], dtype=pl.String)
     raw = raw.str.head(-1)
     if b"\r\n" in data:
         raw = raw.str.strip_suffix("\r")
@@ -295,11 +310,3 @@ def lines(block: Block) -> pl.DataFrame:
         line_count=pl.lit(1, dtype=pl.Int64),
         raw="raw",
     )
-
-
-def _as_text(cells: pl.Series, broken: pl.Series) -> pl.Series:
-    """The broken lines with their odd octets spelt out, null elsewhere."""
-    at = broken.arg_true()
-    texts = [cell.decode("utf-8", "backslashreplace") for cell in cells.gather(at).to_list()]
-    out = pl.Series([None], dtype=pl.String).new_from_index(0, len(cells))
-    return out.scatter(at, texts)
