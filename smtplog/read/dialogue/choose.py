@@ -82,6 +82,8 @@ def best(rows: list[Row], text: str) -> Choice | None:
 
 def _better_guess(rows: list[Row], found: Choice | None) -> Choice | None:
     """Marks that no form knows, where they explain more than any form does."""
+    if found is not None and found.form.grammar is not None:
+        return found
     guessed = guess.form(_sample(rows))
     if guessed is None or (found is not None and found.score >= guessed[1]):
         return found

@@ -15,18 +15,23 @@ from smtplog.read.dialogue.pieces import Piece
 
 _LONGEST_MARK = 160
 _FEWEST = 3
+_DAILY = frozenset({"220 ", "220-", "250 ", "250-", "354 "})
+"""Replies of which every dialogue has one."""
 
 
 def form(sample: Sequence[Row]) -> tuple[Form, float] | None:
     """The marks that a sample shows, as a form, and what they explain; None without a mark for either side."""
     heard: dict[str, Counter[str]] = {}
+    words: dict[str, set[str]] = {}
     for row in sample:
         place, kind = _speech(row.text)
         if 0 < place <= _LONGEST_MARK:
-            heard.setdefault(shape(row.text[:place]), Counter())[kind] += 1
-    server = tuple(mark for mark, n in heard.items() if n["reply"] > n["verb"] and n["reply"] > 1)
-    client = tuple(mark for mark, n in heard.items() if n["verb"] > n["reply"])
-    score = sum(max(n.values()) - min(n["reply"], n["verb"]) for n in heard.values())
+            mark = shape(row.text[:place])
+            heard.setdefault(mark, Counter())[kind] += 1
+            words.setdefault(mark, set()).add(row.text[place : place + 4].upper())
+    server = tuple(m for m, n in heard.items() if n["reply"] > n["verb"] and len(words[m]) > 1 and words[m] & _DAILY)
+    client = tuple(m for m, n in heard.items() if n["verb"] > n["reply"] and len(words[m]) > 1)
+    score = sum(max(heard[m].values()) - min(heard[m]["reply"], heard[m]["verb"]) for m in (*server, *client))
     if not server or not client or score < _FEWEST:
         return None
     return Form("other", "marks of a tool that is not known", "transcript", server, client), score * 0.5
