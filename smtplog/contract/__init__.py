@@ -1,1 +1,1 @@
-
+"""What things are called: kinds of value, records, schema."""

@@ -1,1 +1,1 @@
-
+"""Events -> sessions, messages, deliveries."""

@@ -1,1 +1,1 @@
-
+"""Bytes -> events."""

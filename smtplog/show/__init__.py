@@ -1,1 +1,1 @@
-
+"""Answers on their way out: text for eyes, data files."""
