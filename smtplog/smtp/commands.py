@@ -6,6 +6,7 @@ an exception.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from smtplog.contract.records import Parameter
@@ -37,6 +38,10 @@ def _verb(good: str, bad: str, source: str, *flags: str, keyword: str | None = N
     return Verb(codes[0], codes[1], source, "last" in flags, "bare" in flags, keyword)
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 ANYWHERE = frozenset({421, 500, 501, 502, 503, 504})
 """What may answer any command (RFC 5321 s.4.2.4, s.3.8)."""
 
@@ -64,9 +69,9 @@ VERBS: dict[str, Verb] = {
     "XFORWARD": _verb("250", "550", "Postfix XFORWARD_README", keyword="XFORWARD"),
 }
 HELLOS = frozenset({"EHLO", "HELO", "LHLO"})
-MECHANISMS = frozenset(
+MECHANISMS = _words(
     "PLAIN LOGIN CRAM-MD5 CRAM-SHA1 DIGEST-MD5 NTLM GSSAPI GSS-SPNEGO XOAUTH2 XOAUTH OAUTHBEARER EXTERNAL ANONYMOUS "
-    "SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS SKEY KERBEROS_V4 MSN".split()
+    "SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS SKEY KERBEROS_V4 MSN"
 )
 """SASL mechanisms seen with SMTP (IANA registry and what clients still try)."""
 
@@ -92,11 +97,11 @@ RCPT_PARAMETERS: dict[str, str] = {
 }
 """RCPT parameter -> the EHLO keyword that must have been offered for it."""
 
-KEYWORDS = frozenset(
-    "8BITMIME ATRN AUTH BINARYMIME BURL CHECKPOINT CHUNKING DELIVERBY DSN ENHANCEDSTATUSCODES ETRN EXPN FUTURERELEASE "
-    "HELP LIMITS MT-PRIORITY NO-SOLICITING PIPELINING PRDR REQUIRETLS RRVS SIZE SMTPUTF8 STARTTLS TIME TURN UTF8SMTP "
-    "VRFY VERP X-ANONYMOUSTLS X-EXPS X-LINK2STATE X-RCPTLIMIT XCLIENT XEXCH50 XFORWARD XRDST XSHADOW XVERP "
-    "XPRIORITY XADR XSTA XCIR XGEN XOORG XPROXYTO XPROXY XORIGFROM".split()
+KEYWORDS = _words(
+    "8BITMIME ATRN AUTH BINARYMIME BURL CHECKPOINT CHUNKING DELIVERBY DSN ENHANCEDSTATUSCODES ETRN EXPN "
+    "FUTURERELEASE HELP LIMITS MT-PRIORITY NO-SOLICITING PIPELINING PRDR REQUIRETLS RRVS SIZE SMTPUTF8 STARTTLS "
+    "TIME TURN UTF8SMTP VRFY VERP X-ANONYMOUSTLS X-EXPS X-LINK2STATE X-RCPTLIMIT XCLIENT XEXCH50 XFORWARD XRDST "
+    "XSHADOW XVERP XPRIORITY XADR XSTA XCIR XGEN XOORG XPROXYTO XPROXY XORIGFROM"
 )
 """EHLO keywords (IANA registry and what servers announce besides): used to take a joined reply apart."""
 
@@ -141,24 +146,35 @@ def is_certain(line: str) -> bool:
     if found is None or found.verb not in VERBS:
         return False
     argument = found.argument or ""
-    match found.verb:
-        case "MAIL" | "RCPT":
-            rest = argument.lstrip("[ ").upper()
-            return rest.startswith(_PATHS[found.verb]) or rest.startswith(_PATHS[found.verb][:-1] + " :")
-        case "EHLO" | "HELO" | "LHLO":
-            return len(argument.split()) <= 2 and not argument.endswith((".", ","))
-        case "AUTH":
-            return bool(argument) and argument.split()[0].upper() in MECHANISMS
-        case "BDAT":
-            return argument.split(" ")[0].isdigit()
-        case "VRFY" | "EXPN" | "ETRN" | "ATRN":
-            return len(argument.split()) == 1 and line.strip()[:4].isupper()
-        case "HELP" | "NOOP" | "TURN":
-            return len(argument.split()) <= 1 and (line.strip()[:4].isupper() or not argument)
-        case "XCLIENT" | "XFORWARD" | "BURL":
-            return bool(argument)
-        case _:
-            return not argument
+    fits = _CERTAIN.get(found.verb)
+    return fits(argument, line.strip()[:4].isupper()) if fits else not argument
+
+
+def _fits_path(argument: str, prefix: str) -> bool:
+    rest = argument.lstrip("[ ").upper()
+    return rest.startswith((prefix, f"{prefix[:-1]} :"))
+
+
+def _fits_words(argument: str, *, at_least: int, at_most: int) -> bool:
+    return at_least <= len(argument.split()) <= at_most
+
+
+_CERTAIN: dict[str, Callable[[str, bool], bool]] = {
+    "MAIL": lambda argument, _: _fits_path(argument, "FROM:"),
+    "RCPT": lambda argument, _: _fits_path(argument, "TO:"),
+    **dict.fromkeys(HELLOS, lambda argument, _: len(argument.split()) <= 2 and not argument.endswith((".", ","))),
+    "AUTH": lambda argument, _: bool(argument) and argument.split()[0].upper() in MECHANISMS,
+    "BDAT": lambda argument, _: argument.split(" ")[0].isdigit(),
+    **dict.fromkeys(
+        ("VRFY", "EXPN", "ETRN", "ATRN"), lambda argument, loud: loud and _fits_words(argument, at_least=1, at_most=1)
+    ),
+    **dict.fromkeys(
+        ("HELP", "NOOP", "TURN"),
+        lambda argument, loud: (loud or not argument) and _fits_words(argument, at_least=0, at_most=1),
+    ),
+    **dict.fromkeys(("XCLIENT", "XFORWARD", "BURL"), lambda argument, _: bool(argument)),
+}
+"""What the argument of a command looks like, so that prose which begins with the same word is told from it."""
 
 
 def is_http(line: str) -> bool:

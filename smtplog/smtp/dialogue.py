@@ -119,6 +119,8 @@ class Mail:
     has_unseen_body: bool = False
     """The input says that a message was sent but not what it said."""
     is_end_shown: bool = False
+    is_smuggled: bool = False
+    """Its MAIL was sent behind the end of a message without waiting for the reply."""
     is_head_missing: bool = False
     """MAIL itself is not in the input."""
     octets: int = 0

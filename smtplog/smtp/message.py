@@ -1,4 +1,4 @@
-"""The message inside a dialogue: its header counted and the few fields a session record wants (RFC 5322 s.2.1, s.2.2)."""
+"""The message inside a dialogue: its header counted and the few fields a session record wants (RFC 5322 s.2)."""
 
 from __future__ import annotations
 
@@ -65,12 +65,21 @@ def _message_id(fields: list[tuple[str, str]]) -> str | None:
     return inside.strip() or None
 
 
-_BEFORE = ("queued as", "queued mail for delivery as", "accepted as", "stored as", "saved as", "id=", "queue id:", "queueid")
+_BEFORE = (
+    "queued as",
+    "queued mail for delivery as",
+    "accepted as",
+    "stored as",
+    "saved as",
+    "id=",
+    "queue id:",
+    "queueid",
+)
 _AFTER = ("message accepted for delivery", "saved", "queued for delivery", "message received", "mail accepted")
 
 
 def next_queue_id(text: str | None) -> str | None:
-    """The id a server gave the message it took: `Ok: queued as 12345`, `OK id=1Mugho-0003D`, `w71X Message accepted`."""
+    """The id a server gave the message it took: `Ok: queued as 12345`, `OK id=1Mugho-0003D`."""
     said = " ".join((text or "").split())
     low = said.lower()
     for words in _BEFORE:

@@ -12,6 +12,10 @@ from smtplog.smtp.replies import parts
 _ALONE = {"221": "QUIT", "354": "DATA", "334": "AUTH", "235": "AUTH", "535": "AUTH", "214": "HELP"}
 
 
+_ABOUT_RECIPIENTS = frozenset({".1.1", ".1.2", ".1.3", ".1.5", ".1.6", ".2.1", ".2.2"})
+_ABOUT_SENDERS = frozenset({".1.0", ".1.7", ".1.8"})
+
+
 def completed(tokens: list[Token]) -> list[Token]:
     """The tokens with the commands that the replies answer put in between; without text, so that nothing is invented.
 
@@ -37,8 +41,7 @@ def completed(tokens: list[Token]) -> list[Token]:
 
 def _asked(state: str, token: Token, *, has_data_ahead: bool) -> tuple[str, str]:
     """The command a reply answers, and the state after it; an empty command for the greeting and the end of data."""
-    found = parts(token.text)
-    code, good = token.text[:3], token.text[:1] == "2"
+    code = token.text[:3]
     if state == "data":
         return "", "hello"
     if state == "login" and code in {"334", "235", "535"}:
@@ -46,17 +49,21 @@ def _asked(state: str, token: Token, *, has_data_ahead: bool) -> tuple[str, str]
     if code in _ALONE:
         return _ALONE[code], {"354": "data", "334": "login"}.get(code, "hello")
     if code == "220":
-        return ("", "connected") if state == "greeting" else ("STARTTLS", "connected")
+        return ("" if state == "greeting" else "STARTTLS"), "connected"
     if state in {"greeting", "connected"}:
-        return ("EHLO" if "\n" in token.text else "HELO"), "hello" if good else "connected"
+        return ("EHLO" if "\n" in token.text else "HELO"), "hello" if code[0] == "2" else "connected"
+    return _asked_by_mail(state, token, has_data_ahead=has_data_ahead)
+
+
+def _asked_by_mail(state: str, token: Token, *, has_data_ahead: bool) -> tuple[str, str]:
+    """MAIL, RCPT or neither: the enhanced code's subject says it, or the place before 354 does."""
+    found, is_good = parts(token.text), token.text[:1] == "2"
     subject = (found.enhanced_code or "..")[1:]
-    if state == "mail" and (has_data_ahead or subject in {".1.1", ".1.2", ".1.3", ".1.5", ".1.6", ".2.1", ".2.2"}):
+    if subject == ".1.5" or (state == "mail" and (has_data_ahead or subject in _ABOUT_RECIPIENTS)):
         return f"RCPT TO:{_address(found.text)}", "mail"
-    if state == "hello" and (not good or subject in {".1.0", ".1.7", ".1.8"} or has_data_ahead):
-        return "MAIL FROM:", "mail" if good else "hello"
-    if subject == ".1.5":
-        return "RCPT TO:", "mail"
-    return ("NOOP" if good else ""), state
+    if state == "hello" and (not is_good or has_data_ahead or subject in _ABOUT_SENDERS):
+        return "MAIL FROM:", "mail" if is_good else "hello"
+    return ("NOOP" if is_good else ""), state
 
 
 def _address(text: str) -> str:

@@ -6,6 +6,8 @@ and not before; a connection that breaks after it leaves the outcome unknown, an
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from smtplog.smtp.dialogue import Answer, Conversation, Kind, Mail, Rcpt, Token
 
 _LONGEST_LINE = 998
@@ -14,7 +16,9 @@ _LONGEST_LINE = 998
 
 def decide(talk: Conversation, *, is_in_data: bool) -> None:
     """Give every recipient its outcome, and the conversation its end."""
-    gone = any(event.kind in {Kind.CLOSED, Kind.TIMEOUT} and event.awaiting not in {None, "QUIT"} for event in talk.events)
+    gone = any(
+        event.kind in {Kind.CLOSED, Kind.TIMEOUT} and event.awaiting not in {None, "QUIT"} for event in talk.events
+    )
     for step in talk.steps:
         if step.verb == "QUIT" and gone and not step.answers:
             step.is_after_end = True
@@ -27,35 +31,36 @@ def decide(talk: Conversation, *, is_in_data: bool) -> None:
 
 
 def _decide_mail(talk: Conversation, mail: Mail, *, is_last: bool, is_in_data: bool) -> None:
-    for rcpt in mail.rcpts:
-        if rcpt.answer is not None and not rcpt.is_accepted:
-            _settle(rcpt, rcpt.answer, "rcpt")
-        elif rcpt.answer is None:
-            rcpt.stage = "rcpt"
-    accepted = mail.accepted
+    for rcpt in [r for r in mail.rcpts if not r.is_accepted]:
+        _settle(rcpt, rcpt.answer, "rcpt")
     if mail.data is not None and mail.data.code >= 400:
-        for rcpt in accepted:
-            _settle(rcpt, mail.data, "data")
-        return
-    if mail.ends:
-        for i, rcpt in enumerate(accepted):
-            if i < len(mail.ends) or talk.protocol != "lmtp":
-                _settle(rcpt, mail.ends[i] if talk.protocol == "lmtp" else mail.ends[-1], "end_of_data")
-            else:
-                rcpt.stage = "end_of_data"
-        return
-    is_open = is_last and not mail.is_over and not _has_ended(talk)
-    for rcpt in accepted:
-        if mail.is_ended or is_in_data or mail.has_data:
-            rcpt.outcome, rcpt.stage = "unknown", "end_of_data"
-        elif is_open or (is_last and any(s.verb == "DATA" and s.mail is mail and not s.answers for s in talk.steps)):
-            rcpt.outcome, rcpt.stage = "unknown", "data"
-        else:
+        _settle_all(mail, mail.data, "data")
+    elif mail.ends:
+        _settle_ends(talk, mail)
+    elif mail.is_ended or is_in_data or mail.has_data:
+        _settle_all(mail, None, "end_of_data")
+    elif is_last and (_is_unanswered(talk, mail) or not (mail.is_over or _has_ended(talk))):
+        _settle_all(mail, None, "data")
+    else:
+        for rcpt in mail.accepted:
             rcpt.outcome, rcpt.stage, rcpt.deciding = "not_sent", "rcpt", rcpt.answer
 
 
+def _settle_ends(talk: Conversation, mail: Mail) -> None:
+    """The reply to the message is every recipient's; in LMTP each has its own, in order (RFC 2033 s.4.2)."""
+    if talk.protocol != "lmtp":
+        _settle_all(mail, mail.ends[-1], "end_of_data")
+        return
+    for rcpt, answer in zip_longest(mail.accepted, mail.ends[: len(mail.accepted)]):
+        _settle(rcpt, answer, "end_of_data")
+
+
+def _is_unanswered(talk: Conversation, mail: Mail) -> bool:
+    return any(step.verb == "DATA" and step.mail is mail and not step.answers for step in talk.steps)
+
+
 def _name_unseen(mail: Mail) -> None:
-    """A delivery report shows DATA and not RCPT, but the reply names its recipient: `550 5.1.1 <user@host>... Unknown`."""
+    """A delivery report shows DATA and not RCPT, but the reply names its recipient: `550 <user@host>... Unknown`."""
     answer = mail.data
     if not mail.is_head_missing or mail.rcpts or answer is None or answer.code < 400:
         return
@@ -69,8 +74,14 @@ def _has_ended(talk: Conversation) -> bool:
     return talk.closed_by is not None or any(step.code == 421 for step in talk.steps)
 
 
-def _settle(rcpt: Rcpt, answer: Answer, stage: str) -> None:
-    first = answer.code // 100
+def _settle_all(mail: Mail, answer: Answer | None, stage: str) -> None:
+    for rcpt in mail.accepted:
+        _settle(rcpt, answer, stage)
+
+
+def _settle(rcpt: Rcpt, answer: Answer | None, stage: str) -> None:
+    """Decided by this reply; without one nobody knows."""
+    first = answer.code // 100 if answer else 0
     rcpt.outcome = {2: "accepted", 4: "deferred", 5: "rejected"}.get(first, "unknown")
     rcpt.stage, rcpt.deciding = stage, answer
 
@@ -113,7 +124,11 @@ def note_peer(talk: Conversation, text: str) -> None:
 
 
 def _is_ip(text: str) -> bool:
-    return bool(text) and (":" in text or text.replace(".", "").isdigit()) and all(c in "0123456789abcdefABCDEF:." for c in text)
+    return (
+        bool(text)
+        and (":" in text or text.replace(".", "").isdigit())
+        and all(c in "0123456789abcdefABCDEF:." for c in text)
+    )
 
 
 def look_at(mail: Mail, token: Token) -> None:
@@ -125,4 +140,3 @@ def look_at(mail: Mail, token: Token) -> None:
         mail.eight_bit = token
     if mail.unstuffed is None and text.startswith(".") and not text.startswith("..") and len(text) > 1:
         mail.unstuffed = token
-

@@ -13,7 +13,6 @@ from smtplog.contract.records import (
     CommandCount,
     Exchange,
     Finding,
-
     Reply,
     Tls,
     Transaction,
@@ -135,7 +134,9 @@ def _transaction(talk: Conversation, mail: Mail, cover: _Cover) -> Transaction:
     facts = message.facts(mail.body, mail.body_lines) if mail.body_lines else None
     taken = next((answer for answer in mail.ends if answer.code // 100 == 2), None)
     declared = next((p.value for p in mail.parameters if p.name == "SIZE"), None)
-    decisive = mail.ends[-1] if mail.ends and talk.protocol != "lmtp" else taken or (mail.ends[-1] if mail.ends else None)
+    decisive = (
+        mail.ends[-1] if mail.ends and talk.protocol != "lmtp" else taken or (mail.ends[-1] if mail.ends else None)
+    )
     return Transaction(
         sender=mail.sender,
         sender_is_redacted=mail.sender_is_redacted,
@@ -154,5 +155,3 @@ def _transaction(talk: Conversation, mail: Mail, cover: _Cover) -> Transaction:
 
 def _covered(finding: Finding, cover: _Cover) -> Finding:
     return finding.model_copy(update={"evidence": cover(finding.evidence), "message": cover(finding.message)})
-
-

@@ -26,6 +26,8 @@ class Form:
     """Marks that say that a line went through TLS."""
     literal: Literal["", "python", "quoted", "csv", "bars"] = ""
     """How the text is written: as a Python literal, in quotes with backslashes, as a CSV cell, lines joined by bars."""
+    shows_octets: bool = False
+    """Line ends are written as they were on the wire."""
     body: Literal["marked", "bare", "loose", "absent"] = "marked"
     """Lines of the message: marked like commands; without any mark; only the first one marked; not there."""
     bare_replies: bool = False
@@ -44,6 +46,8 @@ class Form:
     """Beginnings of texts that repeat what was said, or are nobody's words."""
     is_whole: bool = False
     """Its rule reads the time stamp and the names before the mark itself."""
+    is_unstuffed: bool = False
+    """Lines of the message are printed before their dots are doubled."""
     repeats: bool = False
     """The same log may stand in the text several times, as a quotation of itself."""
     weight: float = 1.0

@@ -7,10 +7,10 @@ is never an error.
 from __future__ import annotations
 
 from smtplog.contract.records import Session
-from smtplog.read.dialogue import choose, clean, flat, guess, pieces, sides, turns
+from smtplog.read.dialogue import choose, clean, flat, guess, pieces, sides, tree
 from smtplog.read.dialogue.choose import Choice
 from smtplog.smtp import machine, report
-from smtplog.smtp.dialogue import Conversation, Token
+from smtplog.smtp.dialogue import Conversation, Kind, Token
 
 _LONGEST = 64 * 1024 * 1024
 """Characters of a document that are read; a dialogue is a small thing."""
@@ -36,14 +36,16 @@ def sessions(text: str, *, source: str = "-", show_secrets: bool = False) -> lis
     found: list[tuple[Conversation, str, float]] = []
     read = guess.pieces if choice.is_guess else pieces.pieces
     everything = list(read(choice.form, choice.rows))
+    has_copies = False
     if choice.form.repeats:
-        everything = pieces.without_repeats(everything)
+        whole, everything = everything, pieces.without_repeats(everything)
+        has_copies = len(everything) < len(whole) // 2
     for stream in pieces.sessions(everything, ids_are_sure=choice.form.is_whole):
         who = sides.decide(choice.form, stream)
-        spoken: list[Token] = turns.tokens(choice.form, stream, who)
-        for talk in machine.run(spoken):
-            if any(step.answers for step in talk.steps) or len(talk.steps) > 1 or (talk.steps and talk.events):
-                found.append((talk, choice.name, who.confidence))
+        spoken: list[Token] = tree.tokens(choice.form, stream, who)
+        if has_copies and spoken:
+            spoken.insert(0, Token(Kind.NOTE, "copies", spoken[0].line))
+        found += [(talk, choice.name, who.confidence) for talk in machine.run(spoken) if _is_dialogue(talk)]
     found.sort(key=lambda f: f[0].line)
     return [
         Session(
@@ -57,6 +59,11 @@ def sessions(text: str, *, source: str = "-", show_secrets: bool = False) -> lis
         )
         for n, (talk, form, sure) in enumerate(found, 1)
     ]
+
+
+def _is_dialogue(talk: Conversation) -> bool:
+    """More than one line that happens to look like a command."""
+    return any(step.answers for step in talk.steps) or len(talk.steps) > 1 or bool(talk.steps and talk.events)
 
 
 def likelihood(head: str) -> float:

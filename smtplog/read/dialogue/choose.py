@@ -22,6 +22,8 @@ from smtplog.smtp.replies import is_code
 SAMPLE = 600
 """Lines that a form is judged by."""
 _ENOUGH = 2.0
+_TINY = 12
+"""Lines of a text so short that one marked line is enough."""
 
 
 @dataclass(slots=True)
@@ -58,7 +60,9 @@ def is_reply(text: str) -> bool:
 def codes() -> frozenset[int]:
     """Codes that a line without a mark must have to be taken for a reply."""
     known = {211, 214, 220, 221, 235, 250, 251, 252, 253, 334, 354, 421, 432, 450, 451, 452, 454, 455, 458, 459}
-    return frozenset(known | {500, 501, 502, 503, 504, 510, 511, 512, 521, 523, 530, 534, 535, 538, 541, 571} | set(range(550, 557)))
+    return frozenset(
+        known | {500, 501, 502, 503, 504, 510, 511, 512, 521, 523, 530, 534, 535, 538, 541, 571} | set(range(550, 557))
+    )
 
 
 def is_known_reply(text: str) -> bool:
@@ -75,7 +79,8 @@ def best(rows: list[Row], text: str) -> Choice | None:
             if not _is_possible(form, text):
                 continue
             choice = judge(form, sample, variant)
-            if choice.score >= _ENOUGH and (found is None or choice.score > found.score):
+            enough = _ENOUGH if len(rows) > _TINY or form.grammar is None else 1.0
+            if choice.score >= enough and (found is None or choice.score > found.score):
                 found = choice
     return _better_guess(rows, found)
 
@@ -92,7 +97,9 @@ def _better_guess(rows: list[Row], found: Choice | None) -> Choice | None:
 
 def _is_possible(form: Form, text: str) -> bool:
     """Are the words in the text that a form must have, and none that it cannot?"""
-    return (not form.signs or any(sign in text for sign in form.signs)) and not any(word in text for word in form.unless)
+    return (not form.signs or any(sign in text for sign in form.signs)) and not any(
+        word in text for word in form.unless
+    )
 
 
 def _sample(rows: list[Row]) -> list[Row]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from functools import partial
+from datetime import UTC, datetime
 
 from smtplog.read import grammar
 
@@ -16,8 +15,17 @@ _LETTERS = str.maketrans(
 )  # fmt: skip
 _ENTITIES = ("&gt;", "&lt;", "&amp;", "&quot;", "<br", "&#", "&nbsp;")
 _TAGS = ("<br>", "<br/>", "<br />", "</br>", "<BR>", "<p>", "</p>", "<pre>", "</pre>", "<code>", "</code>")
-_MONTHS = {name: n for n, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
-_DATED = ("%d/%b/%Y:%H:%M:%S", "%d/%b/%Y %H:%M:%S", "%a %Y-%m-%d %H:%M:%S", "%m/%d/%y %I:%M:%S %p", "%m/%d/%Y %I:%M:%S %p")
+_MONTHS = {
+    name: n
+    for n, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
+}
+_DATED = (
+    "%d/%b/%Y:%H:%M:%S",
+    "%d/%b/%Y %H:%M:%S",
+    "%a %Y-%m-%d %H:%M:%S",
+    "%m/%d/%y %I:%M:%S %p",
+    "%m/%d/%Y %I:%M:%S %p",
+)
 
 
 @dataclass(slots=True)
@@ -107,11 +115,8 @@ def time(stamp: str | None) -> tuple[datetime | None, float | None]:
     if not stamp:
         return None, None
     text = stamp.strip().strip("[]").replace(",", ".")
-    for parse in (_iso, *(partial(_strptime, shape=shape) for shape in _DATED)):
-        at = parse(text)
-        if at is not None:
-            return at, at.timestamp()
-    return None, _clock(text)
+    at = _iso(text) or next(filter(None, (_strptime(text, shape) for shape in _DATED)), None)
+    return (at, at.timestamp()) if at is not None else (None, _clock(text))
 
 
 def _iso(text: str) -> datetime | None:
@@ -120,14 +125,14 @@ def _iso(text: str) -> datetime | None:
     except ValueError:
         return None
     try:
-        return at.astimezone(timezone.utc) if at.tzinfo else at.replace(tzinfo=timezone.utc)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (OverflowError, ValueError):
         return None
 
 
 def _strptime(text: str, shape: str) -> datetime | None:
     try:
-        return datetime.strptime(text, shape).replace(tzinfo=timezone.utc)
+        return datetime.strptime(text, shape).replace(tzinfo=UTC)
     except ValueError:
         return None
 

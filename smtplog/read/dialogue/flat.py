@@ -6,8 +6,8 @@ stands. Inside the message nothing is cut that is not the message's own.
 
 from __future__ import annotations
 
-from re import Match
 from collections.abc import Iterator
+from re import Match
 
 from smtplog.read import grammar
 from smtplog.read.dialogue.clean import Row
@@ -43,8 +43,13 @@ def _marked(text: str) -> list[str] | None:
     places = [m for m in grammar.compiled("transcript", "flat").finditer(text) if _stands_free(text, m)]
     if len(places) < _FEWEST:
         return None
-    segments = [(m.group(), text[m.end() : n.start() if n else len(text)]) for m, n in zip(places, [*places[1:], None], strict=True)]
-    if not any(_payload(s).startswith(("220", "250", "354", "5", "4")) or commands.is_certain(_payload(s)) for _, s in segments):
+    segments = [
+        (m.group(), text[m.end() : n.start() if n else len(text)])
+        for m, n in zip(places, [*places[1:], None], strict=True)
+    ]
+    if not any(
+        _payload(s).startswith(("220", "250", "354", "5", "4")) or commands.is_certain(_payload(s)) for _, s in segments
+    ):
         return None
     head = text[: places[0].start()].strip()
     return [*([head] if head else []), *_lines(segments)]
@@ -56,7 +61,7 @@ def _payload(segment: str) -> str:
 
 def _stands_free(text: str, match: Match[str]) -> bool:
     before = text[match.start() - 1 : match.start()]
-    return len(match.group()) > 2 and match.group()[-1] == ":" or not before or before.isspace()
+    return (len(match.group()) > 2 and match.group()[-1] == ":") or not before or before.isspace()
 
 
 def _lines(segments: list[tuple[str, str]]) -> Iterator[str]:
@@ -118,7 +123,9 @@ class _Walk:
 
 def _unmarked(text: str) -> list[str] | None:
     """Cut before codes and commands that can stand where they stand."""
-    replies = {m.start(): m for m in grammar.compiled("transcript", "unmarked_reply").finditer(text) if _starts(text, m)}
+    replies = {
+        m.start(): m for m in grammar.compiled("transcript", "unmarked_reply").finditer(text) if _starts(text, m)
+    }
     said = {m.start(): m for m in grammar.compiled("transcript", "unmarked_command").finditer(text) if _starts(text, m)}
     if len(replies) < _FEWEST or len(said) < 2:
         return None
@@ -143,7 +150,9 @@ def _starts(text: str, match: Match[str]) -> bool:
 
 def _cuts(text: str, replies: dict[int, Match[str]], said: dict[int, Match[str]]) -> tuple[list[int], set[int]]:
     """Where lines begin, and which of these places is a whole message."""
-    walk, cuts, messages = _Walk(), [], set()
+    walk = _Walk()
+    cuts: list[int] = []
+    messages: set[int] = set()
     skip_to = 0
     for place in sorted(replies.keys() | said.keys()):
         if place < skip_to:
@@ -162,7 +171,7 @@ def _cuts(text: str, replies: dict[int, Match[str]], said: dict[int, Match[str]]
             walk.owed -= 1 if len(cuts) > 1 else 0
             walk.taken += walk.asks_rcpt and code[0] == "2"
             if code in {"334", "354"}:
-                start, end = _behind(text, match.end(), replies, said, is_data=code == "354")
+                start, end = _behind(text, match.end(), replies, is_data=code == "354")
                 cuts.append(start)
                 if code == "354":
                     messages.add(start)
@@ -178,7 +187,7 @@ def _cuts(text: str, replies: dict[int, Match[str]], said: dict[int, Match[str]]
     return cuts, messages
 
 
-def _behind(text: str, start: int, replies: dict[int, Match[str]], said: dict[int, Match[str]], *, is_data: bool) -> tuple[int, int]:
+def _behind(text: str, start: int, replies: dict[int, Match[str]], *, is_data: bool) -> tuple[int, int]:
     """Where the answer to 334, or the message after 354, begins and where the next reply does."""
     later = sorted(p for p in replies if p > start)
     if is_data:

@@ -42,7 +42,9 @@ def _speech(text: str) -> tuple[int, str]:
     head = text[: _LONGEST_MARK + 40]
     reply = grammar.compiled("transcript", "unmarked_reply").search(head)
     said = grammar.compiled("transcript", "unmarked_command").search(head)
-    places = [(m.start(), kind) for m, kind in ((reply, "reply"), (said, "verb")) if m and not _inside_word(head, m.start())]
+    places = [
+        (m.start(), kind) for m, kind in ((reply, "reply"), (said, "verb")) if m and not _inside_word(head, m.start())
+    ]
     return min(places, default=(-1, ""))
 
 

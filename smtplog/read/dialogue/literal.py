@@ -32,6 +32,12 @@ def texts(form: Form, text: str) -> list[str]:
             return [visible_ends(text)] if "\\" in text or '"' in text[:2] else [text]
 
 
+def bare_end(text: str) -> str:
+    r"""`line feed` or `carriage return` when one stands alone in a literal, else nothing (RFC 5321 s.2.3.8)."""
+    rest = text.replace("\\\\", "").replace("\\r\\n", "")
+    return "line feed" if "\\n" in rest else "carriage return" if "\\r" in rest else ""
+
+
 def lines(text: str) -> list[str]:
     """Split at line ends; an end at the end makes no line more."""
     found = text.replace("\r\n", "\n").removesuffix("\n").split("\n")

@@ -6,6 +6,7 @@ from smtplog.formats.transcripts import (
     BY_SERVER_WORDS,
     CLOSED_WORDS,
     NOT_OPEN_WORDS,
+    NOT_TIMEOUT_WORDS,
     OPEN_WORDS,
     SUPPRESSED_LOGIN,
     TIMEOUT_WORDS,
@@ -24,13 +25,16 @@ def happened(text: str) -> tuple[str, str] | None:
     """
     if not text or len(text) > _LONGEST:
         return None
-    low = text.lower()
-    if SUPPRESSED_LOGIN in low:
+    if text == "RENEGOTIATING":
+        return "NOTE", "renegotiation"
+    if SUPPRESSED_LOGIN in text.lower():
         return "CLIENT", "AUTH " + text.partition(f" {SUPPRESSED_LOGIN}")[0].rpartition("AUTH ")[2]
     login = _login(text)
-    if login:
-        return "AUTH", login
-    if any(word in low for word in TIMEOUT_WORDS) and ("timeout=" not in low and "timeout :" not in low):
+    return ("AUTH", login) if login else _told(text, text.lower())
+
+
+def _told(text: str, low: str) -> tuple[str, str] | None:
+    if any(word in low for word in TIMEOUT_WORDS) and not any(word in low for word in NOT_TIMEOUT_WORDS):
         return "TIMEOUT", text
     if any(word in low for word in CLOSED_WORDS):
         return "CLOSED", "server" if any(word in low for word in BY_SERVER_WORDS) else ""

@@ -31,6 +31,8 @@ class Piece:
     peer: tuple[str, str] | None = None
     """Local and remote end, where the line names them."""
     context: str | None = None
+    bare_end: str = ""
+    """`line feed` or `carriage return` where the text shows octets and one stands alone."""
 
 
 def pieces(form: Form, rows: list[Row]) -> Iterable[Piece]:
@@ -64,10 +66,13 @@ def _lines(form: Form, rows: list[Row]) -> Iterator[Piece]:
         is_tls = True if mark in form.tls_marks or said.get("tls_class") else (False if form.tls_marks else None)
         mark, texts = literal.spoken(form, mark, said["text"] or "")
         ends = (said.get("local") or "", said.get("remote") or "") if "local" in names else None
+        bare = literal.bare_end(said["text"] or "") if form.shows_octets else ""
         for text in texts:
             if form.skips and text.lstrip().startswith(form.skips):
                 continue
-            yield Piece(mark, text, _stamped(row, said), len(said.get("lead") or ""), is_tls, ends, said.get("context"))
+            lead = len(said.get("lead") or "")
+            yield Piece(mark, text, _stamped(row, said), lead, is_tls, ends, said.get("context"), bare)
+            bare = ""
 
 
 def _stamped(row: Row, said: dict[str, str | None]) -> Row:
@@ -142,7 +147,9 @@ def sessions(found: Iterable[Piece], *, ids_are_sure: bool = False) -> list[list
     names = {piece.row.ids for piece in marked}
     if len(names) < 2 or (not ids_are_sure and len(names) * 3 > len(marked)):
         return [everything]
-    streams: dict[str, list[Piece]] = {name: [] for name in dict.fromkeys(p.row.ids for p in everything) if name in names}
+    streams: dict[str, list[Piece]] = {
+        name: [] for name in dict.fromkeys(p.row.ids for p in everything) if name in names
+    }
     last = ""
     for piece in everything:
         name = piece.row.ids if piece.row.ids in streams else last

@@ -1,44 +1,28 @@
-"""Pieces become tokens: a lexer that knows the state, Lark's LALR parser over what it says, tokens for the machine.
+"""Pieces become tokens: the lexer of the dialogue's grammar, which knows the state.
 
-The lexer decides what a line is: a line of a reply, a command or a line of the message, something that happened, or
+It decides what a line is: a line of a reply, a command or a line of the message, something that happened, or
 nothing. Between 354 and the lone dot nothing is a reply, whatever it looks like.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
-from typing import Any
-
-from lark import Lark, Transformer
-from lark import Token as LarkToken
-from lark.lexer import Lexer
 
 from smtplog.formats.transcripts import BODY_WORDS
 from smtplog.formats.transcripts.form import Form
 from smtplog.read import grammar
-from smtplog.read.dialogue import clean, notes
+from smtplog.read.dialogue import notes
 from smtplog.read.dialogue.choose import is_known_reply, is_reply
 from smtplog.read.dialogue.pieces import Piece
 from smtplog.read.dialogue.sides import Sides
 from smtplog.smtp import commands, secrets
-from smtplog.smtp.dialogue import Kind, Token
 
-_EVENTS = {
-    "OPEN": Kind.OPEN, "BODY": Kind.BODY, "TLS": Kind.TLS, "AUTH": Kind.AUTH, "CLOSED": Kind.CLOSED,
-    "TIMEOUT": Kind.TIMEOUT, "NOTE": Kind.NOTE,
-}  # fmt: skip
 _NOTE_MARKS = frozenset("{[(<*=-+!#")
 _AFTERWORDS = 4
 """Lines behind the last spoken one in which notes still belong to the dialogue."""
 
 
-def tokens(form: Form, found: list[Piece], sides: Sides) -> list[Token]:
-    """The tokens of one stream of pieces; never raises, whatever the pieces are."""
-    return _parser().parse(_Stream(form, found, sides))  # type: ignore[arg-type, return-value]
-
-
-class _Stream:
+class Stream:
     """One stream on its way through the lexer."""
 
     def __init__(self, form: Form, found: list[Piece], sides: Sides) -> None:
@@ -60,7 +44,7 @@ class _Stream:
         """STARTTLS was said; what follows on the wire is encrypted."""
         self.rules = {
             name: grammar.compiled(form.grammar, name)
-            for name in ("body", "tls")
+            for name in ("body", "more")
             if form.grammar and name in grammar.rules(form.grammar)
         }
         self.spoken = [i for i in range(len(found)) if found[i].mark is not None or self._could_be_said(found[i].text)]
@@ -75,19 +59,19 @@ class _Stream:
 
     # -- tokens for Lark
 
-    def lex(self) -> Iterator[LarkToken]:
-        """Name and text of every token, the place of its piece as position."""
+    def lex(self) -> Iterator[tuple[str, str, int]]:
+        """Name and text of every token, and the place of its piece."""
         for i in range(len(self.found)):
             for name, text in [] if self.is_dark else self._piece(i):
                 if self.open_code and name not in {"MORE", "LAST", "WRAP", "CUT", "NOTE"}:
                     self.open_code = ""
-                    yield LarkToken("CUT", "", start_pos=i)
+                    yield "CUT", "", i
                 elif name == "NOTE" and self.open_code:
                     continue
                 self.last = name
-                yield LarkToken(name, text, start_pos=i)
+                yield name, text, i
         if self.open_code:
-            yield LarkToken("CUT", "", start_pos=max(len(self.found) - 1, 0))
+            yield "CUT", "", max(len(self.found) - 1, 0)
 
     def _piece(self, i: int) -> Iterator[tuple[str, str]]:
         piece = self.found[i]
@@ -120,14 +104,12 @@ class _Stream:
             if was_first and looks_said and self.dots[i] < 0:
                 self.in_data = False
             return self.in_data
-        if self.form.body != "loose":
-            return False
-        if side and piece.lead <= self.base:
-            return False
-        if side:  # deeper than the marks: a line of the message that looks like one
-            return True
-        if not piece.text.strip():
-            return self.loose_body
+        return self.form.body == "loose" and self._is_loose_body(piece, side, was_first=was_first)
+
+    def _is_loose_body(self, piece: Piece, side: str, *, was_first: bool) -> bool:
+        """Only the first line of the message had a mark, or none had; deeper than the marks nothing is one."""
+        if side or not piece.text.strip():
+            return piece.lead > self.base if side else self.loose_body
         indent = len(piece.text) - len(piece.text.lstrip())
         if indent <= self.base and (piece.text.lstrip()[:1] in "{[(" or notes.happened(piece.text)):
             return False
@@ -185,12 +167,16 @@ class _Stream:
 
     def _client(self, text: str, piece: Piece) -> Iterator[tuple[str, str]]:
         plain = text.strip()
+        if piece.bare_end:
+            yield "NOTE", piece.bare_end
         if plain.lower() in BODY_WORDS or piece.mark == "data":
             yield "BODY", text
             return
         if self.in_data:
             if text.rstrip() == ".":
                 self._end_data()
+            elif self.form.is_unstuffed and text.startswith("."):
+                text = f".{text}"
             yield "CLIENT", text
             return
         told = notes.happened(plain) if plain[:1] in "<({[" or plain[:1] == "*" else None
@@ -238,7 +224,9 @@ class _Stream:
         if self.last not in {"LAST", "WRAP"} or not plain or len(plain) > 500 or i + 1 >= len(self.found):
             return False
         after = self.found[i + 1].text
-        return is_reply(after) and after[:3] in {"500", "501", "502", "503", "504"} and commands.command(plain) is not None
+        return (
+            is_reply(after) and after[:3] in {"500", "501", "502", "503", "504"} and commands.command(plain) is not None
+        )
 
     def _foreign(self, i: int, piece: Piece) -> Iterator[tuple[str, str]]:
         """A line that has none of the form's marks."""
@@ -246,14 +234,20 @@ class _Stream:
         plain = text.strip().removeprefix("\u21aa").strip()
         if "body" in self.rules and self.rules["body"].fullmatch(plain):
             yield "BODY", plain
-        elif self.open_code and plain.startswith(self.open_code) and is_reply(plain):
-            yield from self._reply_line(plain)
+        elif self.open_code and (more := self._more(plain, text)):
+            yield from self._reply_line(more)
         elif self.form.bare_replies and is_known_reply(text.removeprefix("050 ")):
             yield from self._reply_line(text.removeprefix("050 ").rstrip())
         elif self._goes_on(i, piece):
             yield "WRAP", plain
         else:
             yield from self._told(i, plain)
+
+    def _more(self, plain: str, text: str) -> str | None:
+        """A further line of the reply that is open, without a mark of its own."""
+        if "more" in self.rules and (match := self.rules["more"].fullmatch(text)):
+            plain = match["reply"]
+        return plain if plain.startswith(self.open_code) and is_reply(plain) else None
 
     def _goes_on(self, i: int, piece: Piece) -> bool:
         """The line before was too long for whoever wrote it down."""
@@ -264,7 +258,9 @@ class _Stream:
         if before.mark is not None and before.text.rstrip().endswith("\\"):
             return is_next
         indent = len(piece.text) - len(piece.text.lstrip())
-        return self.form.is_folded and is_next and indent > self.base + 1 and bool(piece.text.strip()) and not self.in_data
+        return (
+            self.form.is_folded and is_next and indent > self.base + 1 and bool(piece.text.strip()) and not self.in_data
+        )
 
     def _told(self, i: int, plain: str) -> Iterator[tuple[str, str]]:
         if i < self.first - _AFTERWORDS * 2 or i > self.final + _AFTERWORDS:
@@ -293,8 +289,8 @@ class _Stream:
 
 
 def unglued(text: str, *, is_flat: bool = False) -> list[str]:
-    """`250-a250-b250 c`: lines of one reply that lost the line ends between them; where all was on one line, to blanks."""
-    code, more, end = text[:3], f"{text[:3]}-", f"{text[:3]} "
+    """`250-a250-b250 c`: lines of one reply that lost the line ends between them, or lost them to blanks."""
+    more, end = f"{text[:3]}-", f"{text[:3]} "
     if text[3:4] != "-" or (text.count(more) < 2 and end not in text):
         return [text]
     out, rest = [], text
@@ -330,67 +326,3 @@ def _next_dots(found: list[Piece]) -> list[int]:
             place = i
         out[i] = place
     return out
-
-
-class _Lexer(Lexer):
-    """Hands the stream's own tokens to Lark."""
-
-    def __init__(self, conf: Any) -> None:
-        """Lark wants its configuration taken; nothing of it is needed."""
-
-    def lex(self, data: Any) -> Iterator[LarkToken]:  # type: ignore[override]
-        """Tokens of a stream; notes for its tokens' places travel beside them."""
-        yield from data.lex()
-
-
-class _Tokens(Transformer[LarkToken, Any]):
-    """Tree to tokens of the machine."""
-
-
-@cache
-def _parser() -> Any:
-    """Lark's LALR parser over dialogue tokens."""
-    path = grammar.folder() / "transcript_dialogue.lark"
-    return _Dialogues(Lark(grammar.text_of(path) if hasattr(grammar, "text_of") else path.read_text("utf-8"),
-                           parser="lalr", lexer=_Lexer, maybe_placeholders=False))
-
-
-class _Dialogues:
-    """The parser together with the step from its tree to tokens."""
-
-    def __init__(self, lark: Lark) -> None:
-        self.lark = lark
-
-    def parse(self, stream: _Stream) -> list[Token]:
-        """All tokens of a stream in order."""
-        tree = self.lark.parse(stream)  # type: ignore[arg-type]
-        return list(self._walk(tree, stream))
-
-    def _walk(self, tree: Any, stream: _Stream) -> Iterator[Token]:
-        for child in tree.children:
-            if isinstance(child, LarkToken):
-                yield _token(_EVENTS[child.type], str(child), child, stream)
-            elif child.data == "session":
-                yield from self._walk(child, stream)
-            else:
-                yield _grouped(child, stream)
-
-
-def _grouped(tree: Any, stream: _Stream) -> Token:
-    """A reply of several lines, a folded line, an event: one token."""
-    first = tree.children[0]
-    if tree.data == "happened":
-        return _token(_EVENTS[first.type], str(first), first, stream)
-    said: list[str] = []
-    for child in tree.children:
-        if child.type == "WRAP":
-            said[-1] = f"{said[-1].removesuffix(chr(92)).rstrip()} {child}"
-        elif child.type != "CUT":
-            said.append(str(child))
-    return _token(Kind.SERVER if tree.data == "reply" else Kind.CLIENT, "\n".join(said), first, stream)
-
-
-def _token(kind: Kind, text: str, at: LarkToken, stream: _Stream) -> Token:
-    piece = stream.found[at.start_pos or 0]
-    moment, clock = clean.time(piece.row.stamp)
-    return Token(kind, text, piece.row.line, moment, clock, piece.is_tls)
