@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import bz2
 import glob
+import gzip
+import io
 import lzma
+import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,12 +33,15 @@ Opener = Callable[[], IO[bytes]]
 
 @dataclass(frozen=True)
 class Input:
-    """One thing to read: its name as given, how to open it, the time of the file where it has one."""
+    """One thing to read: its name as given, how to open it, the time of the file where it has one.
+
+    A borrowed stream belongs to the caller, who closes it.
+    """
 
     name: str
     open: Opener
     modified: datetime | None = None
-    size: int | None = None
+    is_borrowed: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,47 +54,42 @@ class Block:
     offset: int
     is_last: bool = False
     problem: str | None = None
-    """Why reading ended early, e.g. a cut gzip file."""
+    """What is the matter with the input here: a cut gzip file, a line beyond measure."""
 
 
-class _Inflater:
-    """Decompressors of the standard library behind one door; members may follow one another."""
+class _Resumed(io.RawIOBase):
+    """A stream whose first octets have already been read."""
 
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self.make = make
-        self.one = make()
-        self.started = False
+    def __init__(self, first: bytes, stream: IO[bytes]) -> None:
+        self._first, self._stream = first, stream
 
-    def feed(self, data: bytes) -> bytes:
-        out = []
-        while data:
-            if self.one.eof:
-                self.one = self.make()
-            out.append(self.one.decompress(data))
-            data = self.one.unused_data if self.one.eof else b""
-            if self.one.eof and not data.strip(b"\0"):
-                break
-        return b"".join(out)
+    def readable(self) -> bool:
+        return True
 
-    @property
-    def is_whole(self) -> bool:
-        return bool(self.one.eof)
+    def read(self, size: int = -1) -> bytes:
+        if not self._first:
+            return self._stream.read(size)
+        cut = len(self._first) if size < 0 else size
+        out, self._first = self._first[:cut], self._first[cut:]
+        return out
 
 
-_MAGIC: tuple[tuple[bytes, Callable[[], Any]], ...] = (
-    (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
-    (b"BZh", bz2.BZ2Decompressor),
-    (b"\xfd7zXZ\x00", lzma.LZMADecompressor),
-    (b"]\x00\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE)),
+_MAGIC: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
+    (b"\x1f\x8b", lambda packed: gzip.GzipFile(fileobj=packed)),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\x00", lzma.LZMAFile),
+    (b"]\x00\x00", lzma.LZMAFile),
+    (b"\x28\xb5\x2f\xfd", lambda packed: pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")),
 )
-_ZSTD = b"\x28\xb5\x2f\xfd"
+"""How packed files begin, and what unpacks them; several packed one behind the other are one."""
+_UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
 def inputs(given: Iterable[Any]) -> list[Input]:
     """What was given on a command line or to the library, spelt out.
 
     Args:
-        given: paths, globs, directories (their files, oldest rotation first), `-`, open binary files, iterables of lines.
+        given: paths, globs, directories (their files, oldest rotation first), `-`, open files, iterables of lines.
 
     Raises:
         InputError: nothing there, or a directory without files.
@@ -100,12 +101,13 @@ def _spell_out(item: Any) -> list[Input]:
     if isinstance(item, Input):
         return [item]
     if item == "-":
-        return [Input("-", lambda: sys.stdin.buffer)]
-    if hasattr(item, "read"):
-        return [Input(str(getattr(item, "name", "-")), lambda: item)]
+        return [Input("-", lambda: sys.stdin.buffer, is_borrowed=True)]
     if isinstance(item, (str, Path)):
         return _paths(str(item))
-    return [Input("-", lambda: _Lines(item))]  # type: ignore[list-item, return-value]
+    name = str(getattr(item, "name", "-"))
+    if hasattr(item, "read") and not isinstance(item, io.TextIOBase):
+        return [Input(name, lambda: item, is_borrowed=True)]
+    return [Input(name, lambda: _Lines(item), is_borrowed=True)]  # type: ignore[arg-type, return-value]
 
 
 class _Lines:
@@ -124,32 +126,43 @@ class _Lines:
                 break
         return b"".join(out)
 
-    def close(self) -> None:
-        """Nothing to close."""
-
 
 def _paths(given: str) -> list[Input]:
     path = Path(given)
     if path.is_dir():
         found = sorted((p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")), key=rotation)
         if not found:
-            raise InputError(f"{given}: a directory without files; give the log file itself or a directory that holds logs")
+            raise InputError(
+                f"{given}: a directory without files; give the log file itself or a directory that holds logs"
+            )
     elif path.exists():
         found = [path]
     else:
-        found = sorted((Path(p) for p in glob.glob(given, recursive=True) if Path(p).is_file()), key=rotation)
+        matching = glob.glob(given, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        found = sorted((p for p in map(Path, matching) if p.is_file()), key=rotation)
         if not found:
-            hint = "no file matches it" if glob.has_magic(given) else "no such file; check the path or quote the pattern"
+            hint = (
+                "no file matches it" if glob.has_magic(given) else "no such file; check the path or quote the pattern"
+            )
             raise InputError(f"{given}: {hint}")
     return [_file(p) for p in found]
 
 
 def _file(path: Path) -> Input:
     try:
-        stat = path.stat()
+        about = path.stat()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-    return Input(str(path), lambda: _open(path), datetime.fromtimestamp(stat.st_mtime, timezone.utc), stat.st_size)
+    if not stat.S_ISREG(about.st_mode):  # a pipe has no time of its own, and what is read of it is gone
+        return Input(str(path), lambda: _open(path))
+    return Input(str(path), lambda: _open(path), datetime.fromtimestamp(_packed_at(path) or about.st_mtime, UTC))
+
+
+def _packed_at(path: Path) -> int:
+    """The time of the original in a gzip header (RFC 1952 s.2.3.1, MTIME), seconds since 1970; 0 when not known."""
+    with _open(path) as stream:
+        head = stream.read(8)
+    return int.from_bytes(head[4:8], "little") if head.startswith(b"\x1f\x8b") else 0
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -194,99 +207,56 @@ def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
     Raises:
         InputError: it cannot be opened or read.
     """
-    line, offset, rest, problem = 1, 0, b"", None
-    chunks = _octets(one, size)
+    line, offset, aim, problem = 1, 0, size, None
+    held, length = [], 0
+    coming = _octets(one, size)
     while True:
         try:
-            chunk = next(chunks, b"")
-        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-            chunk, problem = b"", f"{one.name}: reading stopped: {error}"
-        data = rest + chunk
-        if not chunk:
+            piece = next(coming, None)
+        except _UNREADABLE as error:
+            piece, problem = None, f"{one.name}: reading stopped: {error}"
+        if piece is not None:
+            held.append(piece)
+            length += len(piece)
+            if length < aim:
+                continue
+        data = b"".join(held)
+        if piece is None:
             yield Block(one.name, data, line, offset, is_last=True, problem=problem)
             return
-        end = data.rfind(b"\n") + 1
-        if end == 0 and len(data) > LINE_BYTES:
-            end = LINE_BYTES
-        if end == 0:
-            rest = data
-            continue
-        yield Block(one.name, data[:end], line, offset)
-        line += data.count(b"\n", 0, end)
-        offset += end
-        rest = data[end:]
+        end, cut = data.rfind(b"\n") + 1, None
+        if end == 0 and length > LINE_BYTES:
+            end, cut = LINE_BYTES, f"{one.name}:{line}: a line longer than {LINE_BYTES:,} octets is read in pieces"
+        if end:
+            yield Block(one.name, data[:end], line, offset, problem=cut)
+            line += data.count(b"\n", 0, end)
+            offset += end
+        held = [data[end:]]
+        length -= end
+        aim = size if end else length + size
 
 
 def _octets(one: Input, size: int) -> Iterator[bytes]:
+    """The unpacked octets in pieces of at most `size`."""
     stream = one.open()
     try:
         first = stream.read(size)
-        if first.startswith(_ZSTD):
-            yield from _zstd(first, stream, size)
+        unpack = next((unpack for magic, unpack in _MAGIC if first.startswith(magic)), None)
+        if unpack is not None:
+            with unpack(_Resumed(first, stream)) as unpacked:
+                while piece := unpacked.read1(size):
+                    yield piece
             return
-        make = next((make for magic, make in _MAGIC if first.startswith(magic)), None)
-        if make is None:
-            yield from _plain(first, stream, size)
-            return
-        inflater = _Inflater(make)
-        packed = min(size // 8, 1 << 20) or 1
-        held: list[bytes] = []
-        for start in range(0, len(first), packed):
-            held.append(inflater.feed(first[start : start + packed]))
-            if sum(map(len, held)) >= size:
-                yield b"".join(held)
-                held = []
-        while data := stream.read(packed):
-            held.append(inflater.feed(data))
-            if sum(map(len, held)) >= size:
-                yield b"".join(held)
-                held = []
-        yield b"".join(held)
-        if not inflater.is_whole:
-            raise EOFError("the compressed file is cut short")
+        while first:
+            yield first
+            first = stream.read(size)
     finally:
-        if stream is not sys.stdin.buffer:
+        if not one.is_borrowed:
             stream.close()
 
 
-def _plain(first: bytes, stream: IO[bytes], size: int) -> Iterator[bytes]:
-    while first:
-        yield first
-        first = stream.read(size)
-
-
-def _zstd(first: bytes, stream: IO[bytes], size: int) -> Iterator[bytes]:
-    class Joined:
-        """The octets already read, then the rest."""
-
-        closed = False
-        held = first
-
-        def read(self, count: int = -1) -> bytes:
-            if self.held:
-                out, self.held = (self.held, b"") if count < 0 else (self.held[:count], self.held[count:])
-                return out
-            return stream.read(count)
-
-        def readable(self) -> bool:
-            return True
-
-        def seekable(self) -> bool:
-            return False
-
-        def writable(self) -> bool:
-            return False
-
-        def close(self) -> None:
-            """The caller closes."""
-
-    with pa.CompressedInputStream(pa.PythonFile(Joined(), mode="r"), "zstd") as inflated:
-        while data := inflated.read(size):
-            yield data
-
-
 def lines(block: Block) -> pl.DataFrame:
-    """The lines of a block as a frame {line, line_count, raw}; octets that are not UTF-8 read as `\\xNN`.
+    r"""The lines of a block as a frame {line, line_count, raw}; octets that are not UTF-8 read as `\xNN`.
 
     Line ends (LF or CRLF) are taken off; every line is there, also an empty one.
     """
@@ -297,7 +267,9 @@ def lines(block: Block) -> pl.DataFrame:
     ends = (octets == 10).arg_true().cast(pl.Int64) + 1
     count = len(ends)
     offsets = pl.concat([pl.Series([0], dtype=pl.Int64), ends]).to_arrow().buffers()[1]
-    cells = pl.Series(pl.from_arrow(pa.LargeBinaryArray.from_buffers(pa.large_binary(), count, [None, offsets, pa.py_buffer(data)])))
+    cells = pl.Series(
+        pl.from_arrow(pa.LargeBinaryArray.from_buffers(pa.large_binary(), count, [None, offsets, pa.py_buffer(data)]))
+    )
     try:
         raw = cells.cast(pl.String)
     except pl.exceptions.ComputeError:
