@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Any
 
-from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum, Trim
+from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum
 
 SECONDS = {"weeks_part": 604800.0, "days_part": 86400.0, "hours_part": 3600.0, "minutes_part": 60.0, "seconds_part": 1.0}
 
@@ -82,6 +83,153 @@ _FAILED = (
     *_seconds("delivery_time", "delay_transmit_s"),
 )
 
+# src/acl.c, acl_wherenames; src/smtp_in.c, smtp_handle_acl_fail().
+VERB_STAGE = {
+    "EHLO": "helo", "HELO": "helo", "EHLO or HELO": "helo", "AUTH": "auth", "STARTTLS": "starttls", "QUIT": "quit",
+    "MAIL": "mail", "MAILAUTH": "mail", "DKIM": "end_of_data",
+}  # fmt: skip
+DATA_STAGE = {"DATA": "data"}
+CLOSED_BY = {
+    "QUIT": "quit", "by QUIT": "quit", "by EOF": "client", "by DROP in ACL": "server", "by TCP close": "client",
+    "after error": "error", "after SIGTERM": "server",
+}  # fmt: skip
+
+
+def _refused(stage: str, *more: Step) -> tuple[Step, ...]:
+    return (
+        *more,
+        Lookup("temporarily", "status", {"temporarily": "temp_rejected"}, default="rejected"),
+        Split("detail", ("own_reply",)),
+        Split("auth", ("auth_parts",), is_spent=True),
+        *_TLS,
+        Constant("stage", stage),
+    )
+
+
+def _session(steps: tuple[Step, ...] = ()) -> tuple[Step, ...]:
+    return (*steps, *_seconds("session_time", "session_s"))
+
+
+def _closed(who: str) -> tuple[Step, ...]:
+    return _session((Constant("closed_by", who),))
+
+
+def _kind(name: str, *rules: str, **more: Any) -> Kind:
+    """A kind of entry that is not hot: its texts may be anybody's."""
+    return Kind(name, rules or (name,), (), may_refuse=True, **more)
+
+
+def _refusal(name: str, stage: str, *rules: str, steps: tuple[Step, ...] = (), **more: Any) -> Kind:
+    """A refusal at a stage: a delivery that was rejected."""
+    return _kind(name, *rules, steps=_refused(stage, *steps), session="part", delivers=True, **more)
+
+
+_HOT = (
+    Kind("delivery", ("delivery",), (), _SENT, hot=True, message="part", delivers=True),
+    Kind("arrival", ("arrival", "arrival_for"), (), _ARRIVAL, hot=True, message="start", session="part", origin="smtp"),
+    Kind("completed", ("completed",), (), _seconds("queue_time", "delay_s"), hot=True, message="end"),
+    Kind("local_arrival", ("local_arrival", "local_arrival_for"), (), _ARRIVAL, hot=True, message="start", origin="local"),
+    Kind("not_due", ("not_due",), (), _NOT_DUE, hot=True, message="part"),
+    Kind("deferral", ("deferral",), (), _DEFERRED, hot=True, message="part", delivers=True),
+    Kind("bounce_arrival", ("bounce_arrival", "bounce_arrival_for"), (), _ARRIVAL, hot=True, message="start", origin="bounce"),
+    Kind("failure", ("failure",), (), _FAILED, hot=True, message="part", delivers=True),
+    Kind("cutthrough", ("cutthrough",), (), _SENT, hot=True, message="part", delivers=True),
+)  # fmt: skip
+
+_SESSIONS = (
+    _kind("connection", "connection", "connection_numbered", session="start"),
+    _kind("session_closed", "closed_session", steps=_session((Lookup("closing", "closed_by", CLOSED_BY),)), session="end"),
+    _refusal("reject_rcpt", "rcpt", "rejected_rcpt"),
+    _kind("attempt", steps=_REASON, message="part"),
+    _kind("no_mail", steps=_session((*_TLS, Split("auth", ("auth_parts",), is_spent=True))), session="part"),
+    _kind("syntax_error", session="part"),
+    _kind("queue_run", carries_nothing=True),
+    _kind("session_lost", "lost_session", steps=_closed("client"), session="end"),
+    _kind("disconnected", "gone", steps=_closed("client"), session="end"),
+    _kind("command_timeout", steps=_closed("timeout"), session="end"),
+    _kind("data_timeout", steps=_closed("timeout"), session="end"),
+    _kind("call_dropped", "dropped_call", steps=_closed("server"), session="part"),
+    _kind("incomplete_transaction", "incomplete", session="part"),
+    _kind("synchronization_error", "sync_error", steps=_closed("error"), session="part"),
+    _kind("input_lost", session="part"),
+    _kind("auth_failed", "auth_failed", "auth_failed_local", session="part"),
+    _kind("sender_verify", session="part"),
+    _kind("tls_error", "tls_error_in", session="part"),
+    _kind("warning", session="part"),
+    _kind("vrfy_failed", session="part"),
+    _kind("auth_ignored", "ignored_auth", session="part"),
+    _kind("recipient_ignored", "ignored_recipient", session="part"),
+    _kind("etrn", "etrn", "atrn", session="part"),
+)
+
+_REFUSALS = (
+    _refusal("reject_mail", "mail", "rejected_mail"),
+    _refusal("reject_data", "end_of_data", "rejected_data", steps=(Lookup("data_stage", "stage", DATA_STAGE),)),
+    _refusal("reject_connection", "connect", "rejected_connection", "dropped_connection"),
+    _refusal("reject_verb", "helo", "rejected_verb", steps=(Lookup("verb", "stage", VERB_STAGE),)),
+    _refusal("reject_helo", "helo", "rejected_helo", "unverified_helo"),
+    _refusal("no_helo", "mail"),
+    _refusal("too_big", "mail", "too_big_declared"),
+    _refusal("reject_message", "end_of_data", "rejected_message", "rejected_local"),
+    _refusal("unqualified", "rcpt"),
+    _refusal("too_many_recipients", "rcpt"),
+    _refusal("too_many_messages", "mail"),
+    _refusal("refused_connection", "connect", "refused_connection", "temporarily_refused_connection", "overloaded"),
+    _kind("discard_rcpt", "discarded_rcpt", steps=(Constant("status", "discarded"), Constant("stage", "rcpt")),
+          session="part", delivers=True),
+)  # fmt: skip
+
+_QUEUE = (
+    _kind("delivery", "delivery_parents", "delivery_odd", "delivery_plain", steps=_SENT, message="part", delivers=True),
+    _kind("not_due", "not_due_parents", "not_due_odd", steps=_NOT_DUE, message="part"),
+    _kind("deferral", "deferral_parents", "deferral_odd", "deferral_plain", steps=_DEFERRED, message="part", delivers=True),
+    _kind("discarded", "blackholed", "blackholed_otherwise", "discarded_filter", steps=(Constant("status", "discarded"),),
+          message="part", delivers=True),
+    _kind("suppressed", message="part", steps=_SENT[2:]),
+    _kind("fake_reject", "fake_reject", "fake_reject_for", steps=_ARRIVAL, message="start", session="part", origin="smtp"),
+    _kind("still_frozen", message="part"),
+    _kind("frozen", steps=(Constant("status", "held"),), message="part", delivers=True),
+    _kind("unfrozen", message="part"),
+    _kind("expired_frozen", "expired_frozen", "expired_old", message="part", expires=True),
+    _kind("cancelled", steps=(Constant("status", "cancelled"),), message="part", delivers=True),
+    _kind("locked", message="part"),
+    _kind("error_ignored", message="part"),
+    _kind("marked_delivered", message="part"),
+    _kind("recipient_added", message="part"),
+    _kind("sender_changed", message="part"),
+    _kind("recipients_ignored", message="part"),
+    _kind("not_now", message="part"),
+    _kind("prdr_result", "prdr_result", "prdr_said", message="part"),
+    _kind("cutthrough_failed", message="part"),
+    _kind("dkim", message="part"),
+    _kind("dkim_problem", message="part"),
+    _kind("dane", message="part"),
+    _kind("certificate", message="part"),
+    _kind("tls_session", "tls_session_out", message="part"),
+    _kind("auth_out_failed", message="part"),
+    _kind("attempt", "attempt_old", steps=_REASON, message="part"),
+    _kind("rewritten", message="part"),
+    _kind("rewrite_problem", message="part"),
+    _kind("delivery_lost", "delivery_lost", "subprocess_lost", message="part"),
+    _kind("transport_ended", message="part"),
+    _kind("pipe_output", message="part"),
+    _kind("spool_lost", message="part"),
+    _kind("connection_lost_after", message="part"),
+    _kind("crash", "crash", "crash_code", message="part"),
+)  # fmt: skip
+
+_OTHER = (
+    _kind("daemon"),
+    _kind("no_host_name"),
+    _kind("no_address"),
+    _kind("ident_timeout"),
+    _kind("command_line"),
+    _kind("overflow", carries_nothing=True),
+    _kind("config_error"),
+    _kind("header_too_long"),
+    _kind("local_session", "connection_local", session="start"),
+)
+
 _BASE_62 = {d: i for i, d in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")}
 
 
@@ -104,17 +252,5 @@ FORMAT = Format(
     timed_id="timed_id",
     id_time=id_time,
     is_plain=True,
-    kinds=(
-        Kind("delivery", ("delivery",), (), _SENT, hot=True, message="part", delivers=True),
-        Kind("arrival", ("arrival", "arrival_for"), (), _ARRIVAL, hot=True, message="start", session="part", origin="smtp"),
-        Kind("completed", ("completed",), (), _seconds("queue_time", "delay_s"), hot=True, message="end"),
-        Kind("local_arrival", ("local_arrival", "local_arrival_for"), (), _ARRIVAL, hot=True, message="start", origin="local"),
-        Kind("not_due", ("not_due",), (), _NOT_DUE, hot=True, message="part"),
-        Kind("deferral", ("deferral",), (), _DEFERRED, hot=True, message="part", delivers=True),
-        Kind("bounce_arrival", ("bounce_arrival", "bounce_arrival_for"), (), _ARRIVAL, hot=True, message="start", origin="bounce"),
-        Kind("failure", ("failure",), (), _FAILED, hot=True, message="part", delivers=True),
-        Kind("delivery", ("delivery_parents", "delivery_odd", "delivery_plain"), (), _SENT, may_refuse=True, message="part", delivers=True),
-        Kind("not_due", ("not_due_parents", "not_due_odd"), (), _NOT_DUE, may_refuse=True, message="part"),
-        Kind("deferral", ("deferral_parents", "deferral_odd", "deferral_plain"), (), _DEFERRED, may_refuse=True, message="part", delivers=True),
-    ),
+    kinds=(*_HOT, *_SESSIONS, *_REFUSALS, *_QUEUE, *_OTHER),
 )
