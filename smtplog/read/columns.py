@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import polars as pl
 
@@ -48,6 +49,69 @@ class Parsed:
     rest: pl.DataFrame
 
 
+NEAR = 12
+"""So many characters of a beginning decide: short texts are held without a pointer."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Rules whose texts begin alike."""
+
+    after_id: bool
+    literals: tuple[str, ...]
+    rules: tuple[tuple[Kind, str], ...]
+
+
+@dataclass(frozen=True)
+class Openings:
+    """The rules of some kinds by how their texts begin; `others` may begin in any way and are tried last."""
+
+    buckets: tuple[Bucket, ...]
+    others: tuple[tuple[Kind, str], ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Words that look like an id and its colon but are none: `warning: `."""
+        literals = {text.partition(" ") for b in self.buckets if not b.after_id for text in b.literals}
+        return tuple(sorted({f"{word} " for word, _, _ in literals if word.endswith(":")}))
+
+    @property
+    def in_order(self) -> tuple[tuple[Kind, str], ...]:
+        """All rules in the order in which they are tried."""
+        return (*(pair for bucket in self.buckets for pair in bucket.rules), *self.others)
+
+
+@cache
+def openings(name: str, kinds: tuple[Kind, ...]) -> Openings:
+    """Sort rules into buckets: a text can only fit rules that begin as it does. Rows and columns both follow it.
+
+    A rule whose beginning could be taken for an id, or for less than one word, is no bucket's.
+    """
+    buckets: list[Bucket] = []
+    others = []
+    order = [(kind, rule) for kind in kinds for rule in kind.rules]
+    ids = next((c for _, rule in order if (c := grammar.shape(name, rule).id_characters)), "")
+    for pair in order:
+        after_id, literals = grammar.shape(name, pair[1]).opening
+        literals = tuple({text[:NEAR] for text in literals})
+        first = [text.partition(" ") for text in literals]
+        like_id = any(not space or grammar.is_made_of(word.removesuffix(":"), ids) for word, space, _ in first)
+        if "" in literals or (like_id and not after_id):
+            others.append(pair)
+            continue
+        same = [b for b in buckets if b.after_id == after_id and _alike(b.literals, literals)]
+        buckets = [b for b in buckets if b not in same]
+        members = {p for b in same for p in b.rules} | {pair}
+        every = {*literals, *(text for b in same for text in b.literals)}
+        shortest = tuple(sorted(t for t in every if not any(t != o and t.startswith(o) for o in every)))
+        buckets.append(Bucket(after_id, shortest, tuple(p for p in order if p in members)))
+    return Openings(tuple(buckets), tuple(others))
+
+
+def _alike(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    return any(a.startswith(b) or b.startswith(a) for a in some for b in others)
+
+
 @cache
 def spelling(name: str) -> Spelling:
     """How a field is spelt: as the records say, else by the ending of its name."""
@@ -72,24 +136,21 @@ def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = Non
     else:
         keys = ["host", "program", "envelope"]
         entries = entries.join(who, on=keys, how="left", nulls_equal=True, maintain_order="left")
-    routes: dict[tuple[str, ...], list[int]] = {}
-    for i, one in enumerate(places):
-        if one.format:
-            routes.setdefault((one.format.name, *(k.name for k in one.kinds)), []).append(i)
+    routes: dict[tuple[str, ...], int] = {}
+    route = [routes.setdefault((one.format.name, *(k.name for k in one.kinds)), len(routes)) if one.format else None for one in places]
+    by_place = pl.Series(route, dtype=pl.UInt16)
+    text = entries.select(row=pl.int_range(pl.len(), dtype=pl.UInt32), text="text", route=by_place.gather(entries["place"]))
     found: list[KindFrame] = []
     rest: list[pl.DataFrame] = []
-    text = entries.select("place", row=pl.int_range(entries.height, dtype=pl.UInt32), text="text")
-    for members in routes.values():
-        mine = text.filter(pl.col("place").is_in(members)).drop("place")
-        one = places[members[0]]
+    for (number,), mine in text.partition_by("route", as_dict=True, include_key=False, maintain_order=True).items():
+        if number is None:
+            lost = pl.Series(["malformed" if one.program is None else "foreign" for one in places])
+            rest.append(mine.select("row", why=lost.gather(entries["place"].gather(mine["row"]))))
+            continue
+        one = places[route.index(int(number))]  # type: ignore[call-overload]
         frames, left = _match_all(mine, one.format, one.kinds, wanted)  # type: ignore[arg-type]
         found += frames
         rest.append(left.select("row", why=pl.lit("unknown")))
-    strange = [i for i, one in enumerate(places) if not one.format]
-    if strange:
-        lost = {i: "malformed" if one.program is None else "foreign" for i, one in enumerate(places)}
-        mine = text.filter(pl.col("place").is_in(strange))
-        rest.append(mine.select("row", why=pl.col("place").replace_strict(lost, return_dtype=pl.String)))
     unread = pl.concat(rest).sort("row") if rest else pl.DataFrame(schema={"row": pl.UInt32, "why": pl.String})
     return Parsed(entries, places, tuple(found), unread)
 
@@ -101,99 +162,127 @@ def _place(row: dict[str, str | None], formats: Sequence[Format]) -> Place:
 
 
 def _match_all(
-    mine: pl.DataFrame, one: Format, kinds: Iterable[Kind], wanted: Wanted
+    mine: pl.DataFrame, one: Format, kinds: Sequence[Kind], wanted: Wanted
 ) -> tuple[list[KindFrame], pl.DataFrame]:
+    """Offer every text to the rules that may begin like it."""
+    if mine.is_empty():
+        return [], mine
     found: list[KindFrame] = []
-    for kind in kinds:
-        for rule in kind.rules:
-            if mine.is_empty():
-                return found, mine
-            hits, mine = _match(mine, one.grammar, rule, needs(one.grammar, kind, rule, wanted))
-            if not hits.is_empty():
-                found.append(KindFrame(one, kind, meaning(hits, one.grammar, kind, wanted)))
-    return found, mine
+    left: list[pl.DataFrame] = []
+    plan = openings(one.grammar, tuple(kinds))
+    if len(plan.buckets) < 2:
+        return found, _try(mine, one, plan.in_order, wanted, found)
+    numbered = _number(mine, plan)
+    for (number,), part in sorted(numbered.items()):
+        rules = plan.buckets[number].rules if number < len(plan.buckets) else ()  # type: ignore[call-overload,operator]
+        left.append(_try(part, one, rules, wanted, found))
+    return found, _try(pl.concat(left), one, plan.others, wanted, found)
+
+
+def _try(
+    mine: pl.DataFrame, one: Format, rules: Iterable[tuple[Kind, str]], wanted: Wanted, found: list[KindFrame]
+) -> pl.DataFrame:
+    """The first rule that fits a text has it; gives back what none fits."""
+    for kind, rule in rules:
+        if mine.is_empty():
+            break
+        hits, mine = _match(mine, one.grammar, rule, needs(one.grammar, kind, rule, wanted))
+        if not hits.is_empty():
+            found.append(KindFrame(one, kind, meaning(hits, one.grammar, kind, wanted)))
+    return mine
+
+
+def _number(mine: pl.DataFrame, plan: Openings) -> dict[tuple[object, ...], pl.DataFrame]:
+    """Part texts by bucket; the number past the last bucket stands for none.
+
+    What decides is short and mostly the same: how a text begins, or what follows the id it begins with. So it is
+    decided once for every such beginning, not for every text.
+    """
+    text, space = pl.col("text"), pl.col("text").str.find(" ", literal=True).cast(pl.Int64)
+    has_id = (space > 0) & (text.str.slice(space - 1, 1) == ":")
+    is_word = pl.any_horizontal(pl.lit(False), *(text.str.starts_with(word) for word in plan.words))
+    after = (has_id & ~is_word).fill_null(False)
+    begins = text.str.slice(pl.when("after").then(space + 1).otherwise(0), NEAR)
+    keyed = mine.lazy().with_columns(after=after.alias("after")).with_columns(begins=begins).collect()
+    keys = keyed.lazy().select("after", "begins").unique(maintain_order=True).with_columns(bucket=_bucket(plan))
+    whole = keyed.lazy().join(keys, on=["after", "begins"], how="left", maintain_order="left").drop("after", "begins").collect()
+    return whole.partition_by("bucket", as_dict=True, include_key=False, maintain_order=True)
+
+
+def _bucket(plan: Openings) -> pl.Expr:
+    """The bucket of a beginning: {after, begins}."""
+    chain: Any = pl
+    for number, bucket in enumerate(plan.buckets):
+        begins = pl.any_horizontal(pl.col("begins").str.starts_with(one) for one in bucket.literals)
+        chain = chain.when((pl.col("after") == bucket.after_id) & begins).then(pl.lit(number, dtype=pl.UInt16))
+    return chain.otherwise(pl.lit(len(plan.buckets), dtype=pl.UInt16)).alias("bucket")  # type: ignore[no-any-return]
 
 
 def _match(mine: pl.DataFrame, name: str, rule: str, fields: Wanted) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split a frame {row, text} into what a rule fits, with its fields, and the rest."""
+    """Split a frame {row, text} into what a rule fits, as {row, its fields}, and the rest."""
     shape = grammar.shape(name, rule)
     kept = shape.fields if fields is None else tuple(f for f in shape.fields if f in fields)
-    witness = next((f for f in kept if f in shape.always), None)
+    witness = next((f for f in (*kept, *shape.fields) if f in shape.always), None)
     if witness is None:
-        witness = next((f for f in shape.fields if f in shape.always), None)
-        kept = (*kept, witness) if witness else kept
-    if witness is None:
-        fits = mine["text"].str.contains(shape.anchored(()))
-        found = mine.select("row").with_columns(pl.lit(None, dtype=pl.String).alias(f) for f in kept)
-        if kept:
-            found = _groups(mine, shape.anchored(kept), kept)
-    else:
-        found = _groups(mine, shape.anchored(kept), kept)
-        fits = found[witness].is_not_null()
-    hits = int(fits.sum())
-    if hits == 0:
-        return found.clear(), mine
-    if hits == mine.height:
-        return found, mine.clear()
-    return found.filter(fits), mine.filter(~fits)
+        fits = mine["text"].str.contains(shape.anchored(())).alias("fits")
+        found = mine.hstack([fits]) if not kept else _groups(mine, shape.anchored(kept)).hstack([fits])
+        hits = found.filter("fits").drop("text", "fits")
+        return hits, mine if hits.is_empty() else mine.filter(~fits)
+    found = _groups(mine, shape.anchored(kept if witness in kept else (*kept, witness)))
+    misses = found[witness].null_count()
+    if misses == mine.height:
+        return found.clear().drop("text"), mine
+    if misses == 0:
+        return found.drop("text"), mine.clear()
+    fits = found[witness].is_not_null()
+    return found.filter(fits).drop("text"), mine.filter(~fits)
 
 
-def _groups(mine: pl.DataFrame, pattern: str, kept: tuple[str, ...]) -> pl.DataFrame:
-    found = mine.select(pl.col("text").str.extract_groups(pattern).alias("g")).unnest("g").select(kept)
-    return found.insert_column(0, mine["row"])
+def _groups(mine: pl.DataFrame, pattern: str) -> pl.DataFrame:
+    return mine.lazy().with_columns(pl.col("text").str.extract_groups(pattern).alias(" ")).unnest(" ").collect()
 
 
 def meaning(hits: pl.DataFrame, name: str, kind: Kind, wanted: Wanted) -> pl.DataFrame:
     """Take the kind's steps and give every field its type."""
+    lazy, names = hits.lazy(), list(hits.columns)
     for step in active(name, kind, wanted):
-        hits = _take_step(hits, name, step)
-    keep = [c for c in hits.columns if c == "row" or wanted is None or c in wanted]
-    return hits.select(*("row" if c == "row" else spelling(c).of_column(pl.col(c)).alias(c) for c in keep))
+        if isinstance(step, Split):
+            hits = _split(lazy.collect(), name, step)
+            lazy, names = hits.lazy(), list(hits.columns)
+            continue
+        expression = _step(step, names)
+        lazy = lazy.with_columns(expression)
+        names += [n for n in _outputs(name, step) if n not in names]
+    keep = [c for c in names if c == "row" or wanted is None or c in wanted]
+    return lazy.select(*("row" if c == "row" else spelling(c).of_column(pl.col(c)).alias(c) for c in keep)).collect()
 
 
-def _take_step(hits: pl.DataFrame, name: str, step: Step) -> pl.DataFrame:
+def _step(step: Step, names: list[str]) -> pl.Expr:
+    """What a step adds, as one expression."""
     match step:
         case Trim(source, suffix):
-            return hits.with_columns(pl.col(source).str.strip_suffix(suffix))
+            return pl.col(source).str.strip_suffix(suffix)
         case Constant(target, value):
-            return hits.with_columns(_first_of(hits, target, pl.lit(value)))
+            return _first_of(names, target, pl.lit(value))
         case Lookup(source, target, table, letters, default):
-            if source not in hits.columns:
-                return hits.with_columns(_first_of(hits, target, pl.lit(default, dtype=pl.String)))
+            if source not in names:
+                return _first_of(names, target, pl.lit(default, dtype=pl.String))
             key = pl.col(source) if letters is None else pl.col(source).str.head(letters)
             value = key.replace_strict(dict(table), default=pl.lit(default, dtype=pl.String), return_dtype=pl.String)
-            return hits.with_columns(_first_of(hits, target, pl.when(value != "").then(value)))
-        case Split():
-            both = _split(hits, name, step)
-            return both.drop(step.source, strict=False) if step.is_spent else both
-        case Sum(target, parts):
-            return _sum(hits, target, parts)
-        case Complete(source, whole):
-            part, full = pl.col(source), pl.col(whole)
-            is_part = full.str.starts_with(pl.concat_str(part, pl.lit("@"))).fill_null(False)
-            return hits.with_columns(
-                pl.when(is_part).then(full).otherwise(part).alias(source), pl.when(~is_part).then(full).alias(whole)
-            )
+            return _first_of(names, target, pl.when(value != "").then(value))
+        case _:
+            raise TypeError(step)
 
 
-def _sum(hits: pl.DataFrame, target: str, parts: Mapping[str, float]) -> pl.DataFrame:
-    here = [name for name in parts if name in hits.columns]
-    total: pl.Expr = pl.lit(0.0)
-    for name in here:
-        total = total + pl.col(name).cast(pl.Float64, strict=False).fill_null(0.0) * parts[name]
-    known = pl.any_horizontal(pl.col(name).is_not_null() for name in here) if here else pl.lit(False)
-    return hits.with_columns(pl.when(known).then(total).alias(target)).drop(here)
-
-
-def _first_of(hits: pl.DataFrame, target: str, value: pl.Expr) -> pl.Expr:
-    return (pl.coalesce(pl.col(target), value) if target in hits.columns else value).alias(target)
+def _first_of(names: list[str], target: str, value: pl.Expr) -> pl.Expr:
+    return (pl.coalesce(pl.col(target), value) if target in names else value).alias(target)
 
 
 def _split(hits: pl.DataFrame, name: str, step: Split) -> pl.DataFrame:
     added = split_fields(name, step)
     if step.source not in hits.columns:
         return hits.with_columns(pl.lit(None, dtype=pl.String).alias(f) for f in added if f not in hits.columns)
-    mine = hits.select(row=pl.int_range(pl.len(), dtype=pl.UInt32), text=step.source).drop_nulls("text")
+    mine = hits.lazy().select(row=pl.int_range(pl.len(), dtype=pl.UInt32), text=step.source).drop_nulls("text").collect()
     parts = []
     for rule in step.rules:
         if mine.is_empty():
@@ -201,16 +290,17 @@ def _split(hits: pl.DataFrame, name: str, step: Split) -> pl.DataFrame:
         found, mine = _match(mine, name, rule, None)
         if not found.is_empty():
             parts.append(found)
-    empty = pl.DataFrame(schema={"row": pl.UInt32, **dict.fromkeys(added, pl.String)})
-    finer = pl.concat([empty, *parts], how="diagonal")
-    if finer.height == hits.height and len(parts) == 1:
-        finer = finer.drop("row")
+    if len(parts) == 1 and parts[0].height == hits.height:
+        finer = parts[0].drop("row")
+        finer = finer.with_columns(pl.lit(None, dtype=pl.String).alias(f) for f in added if f not in finer.columns)
     else:
-        order = pl.DataFrame({"row": pl.int_range(hits.height, dtype=pl.UInt32, eager=True)})
-        finer = order.join(finer, on="row", how="left", maintain_order="left").drop("row")
+        empty = pl.DataFrame(schema={"row": pl.UInt32, **dict.fromkeys(added, pl.String)})
+        order = pl.LazyFrame({"row": pl.int_range(hits.height, dtype=pl.UInt32, eager=True)})
+        finer = pl.concat([empty, *parts], how="diagonal")
+        finer = order.join(finer.lazy(), on="row", how="left", maintain_order="left").drop("row").collect()
     fresh = {f: f"{f} " for f in added if f in hits.columns}
     both = hits.hstack(finer.rename(fresh))
-    return both.with_columns(pl.coalesce(f, f"{f} ") for f in fresh).drop(fresh.values())
+    return both.with_columns(pl.coalesce(f, f"{f} ") for f in fresh).drop(fresh.values()) if fresh else both
 
 
 def split_fields(name: str, step: Split) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ _LOOK_AHEAD = re.compile(r"\(\?=((?:[^()\\]|\\.)*)\)$")
 _MARK = re.compile(r"\x00([^\x00]*)\x00")
 _GROUP_OPENS = re.compile(r"\(\?(?:P<\w+>|:)")
 _NOT_LINEAR = re.compile(r"(?<!\\)(?:\(\?[=!<](?!\w)|\\[1-9bBdDwWsSAZ]|\(\?P=)")
+_ID = re.compile(r"\(\?P<queue_id>(\[[^\]]+\])\+\): ")
 MAX_GROUPS = 16
 """The one-pass engine of the columns keeps this many groups; more leave its fast path."""
 
@@ -55,6 +56,18 @@ class Shape:
             for name in set(self.fields) - set(fields):
                 pattern = pattern.replace(f"(?P<{name}>", "(?:")
         return f"^(?:{pattern})$" if "|" in pattern else f"^{pattern}$"
+
+    @cached_property
+    def opening(self) -> tuple[bool, tuple[str, ...]]:
+        """How every fitting text begins: is it an id and `: ` (then what follows them counts), and the literals there."""
+        begins = _ID.match(self.pattern)
+        return bool(begins), onepass.openings(self.pattern[begins.end() :] if begins else self.pattern)
+
+    @cached_property
+    def id_characters(self) -> str:
+        """The class of the characters of the id it begins with; empty where it begins otherwise."""
+        begins = _ID.match(self.pattern)
+        return begins[1] if begins else ""
 
     def head(self) -> str:
         """The pattern of a beginning: what follows is not looked at."""
@@ -298,6 +311,11 @@ class _Flattener:
 def escape(text: str) -> str:
     """A literal for both regex engines."""
     return "".join(f"\\{c}" if c in _META else c for c in text)
+
+
+def is_made_of(text: str, characters: str) -> bool:
+    """Is a text made of the characters of a class?"""
+    return bool(characters) and re.fullmatch(f"{characters}+", text) is not None
 
 
 def glob(text: str) -> str:

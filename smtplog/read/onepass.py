@@ -119,3 +119,43 @@ def conflict(pattern: str) -> str | None:
                 if shared is not None:
                     return f"after its character {after + 1}, {chr(shared)!r} may be its character {a + 1} or {b + 1}"
     return None
+
+
+def openings(pattern: str, most: int = 12) -> tuple[str, ...]:
+    """The literals one of which every fitting text begins with; `("",)` when nothing can be said.
+
+    Args:
+        pattern: a flattened rule, or the rest of one.
+        most: give up where there would be more.
+    """
+    found = _prefixes(list(sre.parse(pattern)), most)
+    return tuple(sorted({text for text, _ in found}))
+
+
+def _prefixes(items: list[Any], most: int) -> list[tuple[str, bool]]:
+    """Each way to begin, and whether that way is the whole of the items (so that more may follow)."""
+    ways = [("", True)]
+    for op, arg in items:
+        more = _ways(str(op), arg, most)
+        grown = [(text + end, is_whole) for text, _ in ways for end, is_whole in more if _]
+        grown += [way for way in ways if not way[1]]
+        if len(grown) > most:
+            return [(text, False) for text, _ in ways]
+        ways = grown
+        if not any(is_whole for _, is_whole in ways):
+            break
+    return ways
+
+
+def _ways(op: str, arg: Any, most: int) -> list[tuple[str, bool]]:
+    match op:
+        case "LITERAL":
+            return [(chr(arg), True)]
+        case "SUBPATTERN":
+            return _prefixes(list(arg[3]), most)
+        case "BRANCH":
+            return [way for branch in arg[1] for way in _prefixes(list(branch), most)]
+        case "MAX_REPEAT" | "MIN_REPEAT" if arg[0] == 0 and arg[1] == 1:
+            return [("", True), *_prefixes(list(arg[2]), most)]
+        case _:
+            return [("", False)]

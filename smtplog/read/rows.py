@@ -10,7 +10,7 @@ import polars as pl
 
 from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum, Trim
 from smtplog.read import envelope, grammar
-from smtplog.read.columns import spelling, split_fields
+from smtplog.read.columns import openings, spelling, split_fields
 from smtplog.read.grammar import Refused
 
 Fields = dict[str, str | None]
@@ -27,11 +27,10 @@ class Understood:
 
 def read(text: str, one: Format, kinds: Iterable[Kind]) -> Understood | None:
     """Read one text; None when no rule of these kinds fits. Never raises for text."""
-    for kind in kinds:
-        for rule in kind.rules:
-            fits = grammar.compiled(one.grammar, rule).fullmatch(text)
-            if fits:
-                return Understood(kind, rule, meaning(fits.groupdict(), one.grammar, kind))
+    for kind, rule in openings(one.grammar, tuple(kinds)).in_order:
+        fits = grammar.compiled(one.grammar, rule).fullmatch(text)
+        if fits:
+            return Understood(kind, rule, meaning(fits.groupdict(), one.grammar, kind))
     return None
 
 
