@@ -7,14 +7,17 @@ not from the stamp or from an option is confessed on every entry.
 
 from __future__ import annotations
 
+from calendar import isleap
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from smtplog.read.envelope import NAIVE_YEAR
 
-UTC = pl.Datetime("us", "UTC")
+STAMP = pl.Datetime("us", "UTC")
+_SLACK = timedelta(days=1)
+"""The zone of the log may be any, and a file be a little older than its last line."""
 
 
 @dataclass
@@ -34,6 +37,8 @@ class Clock:
     month: int | None = None
     guessed_year: bool = False
     assumed_zone: bool = False
+    is_ahead: bool = False
+    """Entries lie after the time of the file: the guess was wrong, or the file holds more than a year."""
 
     def needs_reference(self, entries: pl.DataFrame, births: list[tuple[int, datetime]]) -> bool:
         """Is a year missing that nothing here can tell?"""
@@ -56,8 +61,13 @@ class Clock:
         if yearless.any():
             naive = self._with_year(naive, yearless, births)
         zoned = _in_zone(naive, self.zone or "UTC")
+        last = zoned.filter(yearless).max()
+        if self.guessed_year and self.reference and isinstance(last, datetime):
+            self.is_ahead |= last > self.reference + _SLACK
         return entries.with_columns(
-            at=zoned if entries["at"].null_count() == entries.height else entries["at"].zip_with(entries["at"].is_not_null(), zoned),
+            at=zoned
+            if entries["at"].null_count() == entries.height
+            else entries["at"].zip_with(entries["at"].is_not_null(), zoned),
             is_year_inferred=yearless if self.year is None else pl.lit(False),
             is_zone_assumed=(naive.is_not_null() if self.zone is None else pl.lit(False)),
         )
@@ -68,19 +78,19 @@ class Clock:
         step = months.diff().fill_null(months[0] - self.month if self.month else 0)
         turns = ((step <= -6).cast(pl.Int32) - (step >= 6).cast(pl.Int32)).cum_sum()
         if self.current is None:
-            self.current = self._first_year(naive, turns, births)
+            self.current = self._first_year(naive, yearless, turns, births)
             turns = turns - turns[0]
         years = turns + self.current
         self.current, self.month = int(years[-1]), int(months[-1])
-        moved = pl.DataFrame({"n": naive, "y": years}).select(
-            pl.datetime("y", pl.col("n").dt.month(), pl.col("n").dt.day(), pl.col("n").dt.hour(), pl.col("n").dt.minute(),
-                        pl.col("n").dt.second(), pl.col("n").dt.microsecond(), time_unit="us", ambiguous="earliest")
-            if turns.n_unique() > 1
-            else pl.col("n").dt.offset_by(f"{int(years[0]) - NAIVE_YEAR}y")
-        ).to_series()  # fmt: skip
-        return moved.zip_with(yearless, naive) if not yearless.all() else moved
+        by = f"{int(years[0]) - NAIVE_YEAR}y" if turns.n_unique() == 1 else pl.format("{}y", pl.col("y") - NAIVE_YEAR)
+        moved = pl.DataFrame({"n": naive, "y": years}).with_columns(m=pl.col("n").dt.offset_by(by))
+        if (months == 2).any():  # 29 February in a year that has none is no day at all
+            moved = moved.with_columns(m=pl.when(pl.col("m").dt.day() == pl.col("n").dt.day()).then("m"))
+        return moved["m"].zip_with(yearless, naive) if not yearless.all() else moved["m"]
 
-    def _first_year(self, naive: pl.Series, turns: pl.Series, births: list[tuple[int, datetime]]) -> int:
+    def _first_year(
+        self, naive: pl.Series, yearless: pl.Series, turns: pl.Series, births: list[tuple[int, datetime]]
+    ) -> int:
         if self.year is not None:
             return self.year
         self.guessed_year = True
@@ -88,12 +98,15 @@ class Clock:
             stamp = naive[row]
             if stamp is not None:
                 return _nearest(stamp, born) - int(turns[row] - turns[0])
-        first = naive.drop_nulls()[0]
+        first = naive.filter(yearless)[0]
         if self.reference is None:
             return NAIVE_YEAR
-        latest = self.reference.astimezone(timezone.utc).replace(tzinfo=None) + timedelta(days=1)
-        fits = first.month, first.day, first.hour
-        return latest.year if fits <= (latest.month, latest.day, latest.hour) else latest.year - 1
+        latest = self.reference.astimezone(UTC).replace(tzinfo=None) + _SLACK
+        fits = (first.month, first.day, first.hour) <= (latest.month, latest.day, latest.hour)
+        year = latest.year if fits else latest.year - 1
+        while (first.month, first.day) == (2, 29) and not isleap(year):
+            year -= 1
+        return year
 
 
 def _nearest(stamp: datetime, born: datetime) -> int:
@@ -110,7 +123,7 @@ def _nearest(stamp: datetime, born: datetime) -> int:
 def _in_zone(naive: pl.Series, zone: str) -> pl.Series:
     """Local times as UTC; of a time that occurs twice the first, one that never occurs an hour later."""
     if zone == "UTC":
-        return naive.cast(UTC)
+        return naive.cast(STAMP)
     frame = pl.DataFrame({"n": naive})
     there = pl.col("n").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     later = (pl.col("n") + timedelta(hours=1)).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")

@@ -10,6 +10,7 @@ import polars as pl
 
 if TYPE_CHECKING:
     from smtplog.contract.records import Session
+    from smtplog.formats.base import Kind
     from smtplog.read.clock import Clock
     from smtplog.read.columns import Parsed
 
@@ -49,16 +50,17 @@ class Tally:
         self.zone_assumed |= clock.assumed_zone
         if clock.guessed_year and clock.current:
             self.years.add(clock.current)
+        ahead = f"{source}: lines lie after the time of the file; give the year of its first line with --year (year=)"
+        if clock.is_ahead and ahead not in self.problems:
+            self.problems.append(ahead)
         place = entries["place"]
         total = Counter(dict(place.value_counts().iter_rows()))
-        odd = [pl.DataFrame({"place": place.gather(parsed.rest["row"]), "why": parsed.rest["why"], "row": parsed.rest["row"]})]
-        for one in parsed.kinds:
-            why = "debug" if one.kind.name == "debug" else "unknown" if one.kind.name == "other" and not one.kind.carries_nothing else None
-            if why:
-                rows = one.frame["row"]
-                odd.append(pl.DataFrame({"place": place.gather(rows), "why": [why] * len(rows), "row": rows}))
-        strange = pl.concat(odd)
-        for at, why, n, rows in strange.group_by("place", "why").agg(pl.len(), pl.col("row").head(EXAMPLES)).iter_rows():
+        odd = [parsed.rest.select("row", "why")]
+        odd += [one.frame.select("row", why=pl.lit(why)) for one in parsed.kinds if (why := _not_understood(one.kind))]
+        strange = pl.concat(odd).sort("row")
+        strange = strange.with_columns(place=place.gather(strange["row"]))
+        groups = strange.group_by("place", "why", maintain_order=True).agg(pl.len(), pl.col("row").head(EXAMPLES))
+        for at, why, n, rows in groups.iter_rows():
             total[at] -= n
             key = self._key(parsed, at, why)
             self.by_program[key] += n
@@ -87,3 +89,10 @@ class Tally:
         said = [f"{self.entries:,} entries", f"{self.understood:,} understood"]
         said += [f"{getattr(self, why):,} {why}" for why in WHYS[1:] if getattr(self, why)]
         return ", ".join(said)
+
+
+def _not_understood(kind: Kind) -> str | None:
+    """What the entries of a kind count as, where a rule fits them and they still say nothing."""
+    if kind.name == "debug":
+        return "debug"
+    return "unknown" if kind.name == "other" and not kind.carries_nothing else None
