@@ -34,8 +34,8 @@ def _address(text: str) -> str:
 
 
 def _address_column(e: pl.Expr) -> pl.Expr:
-    route = e.str.starts_with("@") & e.str.contains(":", literal=True)
-    return pl.when(route).then(e.str.splitn(":", 2).struct.field("field_1")).otherwise(e)
+    end = pl.when(e.str.starts_with("@")).then(e.str.find(":", literal=True) + 1)
+    return e.str.slice(end.fill_null(0))
 
 
 def _absent(word: str) -> Spelling:
@@ -49,11 +49,11 @@ def _absent(word: str) -> Spelling:
 
 def _bare_id(text: str) -> str | None:
     """A Message-ID without its brackets (RFC 5322 s.3.6.4); blanks around it belong to the log."""
-    return text.strip(" ").removeprefix("<").removesuffix(">") or None
+    return text.strip(" <>") or None
 
 
 def _bare_id_column(e: pl.Expr) -> pl.Expr:
-    bare = e.str.strip_chars(" ").str.strip_prefix("<").str.strip_suffix(">")
+    bare = e.str.strip_chars(" <>")
     return pl.when(bare != "").then(bare)
 
 

@@ -93,10 +93,10 @@ def openings(name: str, kinds: tuple[Kind, ...]) -> Openings:
     ids = next((c for _, rule in order if (c := grammar.shape(name, rule).id_characters)), "")
     for pair in order:
         after_id, literals = grammar.shape(name, pair[1]).opening
-        literals = tuple({text[:NEAR] for text in literals})
+        literals = tuple({text[: NEAR - 1] for text in literals})
         first = [text.partition(" ") for text in literals]
         like_id = any(not space or grammar.is_made_of(word.removesuffix(":"), ids) for word, space, _ in first)
-        if "" in literals or (like_id and not after_id):
+        if "" in literals or (not after_id and (like_id or any(text.startswith(" ") for text in literals))):
             others.append(pair)
             continue
         same = [b for b in buckets if b.after_id == after_id and _alike(b.literals, literals)]
@@ -148,9 +148,10 @@ def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = Non
             rest.append(mine.select("row", why=lost.gather(entries["place"].gather(mine["row"]))))
             continue
         one = places[route.index(int(number))]  # type: ignore[call-overload]
-        frames, left = _match_all(mine, one.format, one.kinds, wanted)  # type: ignore[arg-type]
-        found += frames
-        rest.append(left.select("row", why=pl.lit("unknown")))
+        for kinds in (one.kinds, other_kinds(one.format, one.kinds)):  # type: ignore[arg-type]
+            frames, mine = _match_all(mine, one.format, kinds, wanted)  # type: ignore[arg-type]
+            found += frames
+        rest.append(mine.select("row", why=pl.lit("unknown")))
     unread = pl.concat(rest).sort("row") if rest else pl.DataFrame(schema={"row": pl.UInt32, "why": pl.String})
     return Parsed(entries, places, tuple(found), unread)
 
@@ -159,6 +160,12 @@ def _place(row: dict[str, str | None], formats: Sequence[Format]) -> Place:
     if row["envelope"] is None:
         return Place(None, None, None)
     return place(row["host"], row["program"], formats)
+
+
+@cache
+def other_kinds(one: Format, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    """What a service does not write, as far as is known: tried where nothing of its own fits, for logs that misname it."""
+    return tuple(kind for kind in one.kinds if kind not in kinds)
 
 
 def _match_all(
@@ -199,22 +206,22 @@ def _number(mine: pl.DataFrame, plan: Openings) -> dict[tuple[object, ...], pl.D
     decided once for every such beginning, not for every text.
     """
     text, space = pl.col("text"), pl.col("text").str.find(" ", literal=True).cast(pl.Int64)
-    has_id = (space > 0) & (text.str.slice(space - 1, 1) == ":")
     is_word = pl.any_horizontal(pl.lit(False), *(text.str.starts_with(word) for word in plan.words))
-    after = (has_id & ~is_word).fill_null(False)
-    begins = text.str.slice(pl.when("after").then(space + 1).otherwise(0), NEAR)
-    keyed = mine.lazy().with_columns(after=after.alias("after")).with_columns(begins=begins).collect()
-    keys = keyed.lazy().select("after", "begins").unique(maintain_order=True).with_columns(bucket=_bucket(plan))
-    whole = keyed.lazy().join(keys, on=["after", "begins"], how="left", maintain_order="left").drop("after", "begins").collect()
+    has_id = (space > 0) & (text.str.slice(space - 1, 1) == ":") & ~is_word
+    begins = text.str.slice(pl.when(has_id).then(space).otherwise(0), NEAR).alias("begins")
+    keyed = mine.lazy().with_columns(begins).collect()
+    keys = keyed.lazy().select("begins").unique(maintain_order=True).with_columns(bucket=_bucket(plan))
+    whole = keyed.lazy().join(keys, on="begins", how="left", maintain_order="left").drop("begins").collect()
     return whole.partition_by("bucket", as_dict=True, include_key=False, maintain_order=True)
 
 
 def _bucket(plan: Openings) -> pl.Expr:
-    """The bucket of a beginning: {after, begins}."""
+    """The bucket of a beginning; what follows an id stands there with the blank before it."""
     chain: Any = pl
     for number, bucket in enumerate(plan.buckets):
-        begins = pl.any_horizontal(pl.col("begins").str.starts_with(one) for one in bucket.literals)
-        chain = chain.when((pl.col("after") == bucket.after_id) & begins).then(pl.lit(number, dtype=pl.UInt16))
+        literals = (f" {text}"[:NEAR] if bucket.after_id else text for text in bucket.literals)
+        begins = pl.any_horizontal(pl.col("begins").str.starts_with(text) for text in literals)
+        chain = chain.when(begins).then(pl.lit(number, dtype=pl.UInt16))
     return chain.otherwise(pl.lit(len(plan.buckets), dtype=pl.UInt16)).alias("bucket")  # type: ignore[no-any-return]
 
 
@@ -261,7 +268,8 @@ def _step(step: Step, names: list[str]) -> pl.Expr:
     """What a step adds, as one expression."""
     match step:
         case Trim(source, suffix):
-            return pl.col(source).str.strip_suffix(suffix)
+            text = pl.col(source)
+            return pl.when(text.str.ends_with(suffix)).then(text.str.head(-len(suffix))).otherwise(text)
         case Constant(target, value):
             return _first_of(names, target, pl.lit(value))
         case Lookup(source, target, table, letters, default):
