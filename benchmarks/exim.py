@@ -1,7 +1,5 @@
 """A busy Exim 4.96 host as its main log shows it (log_selector = +incoming_port +received_recipients +smtp_connection)."""
 
-# ruff: noqa: E501 - the text of a log line stays in one piece
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

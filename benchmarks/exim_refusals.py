@@ -1,7 +1,5 @@
 """Connections that bring no mail to the simulated Exim host."""
 
-# ruff: noqa: E501 - the text of a log line stays in one piece
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A busy Postfix 3.7 host as its log shows it: MX with postscreen, submission, and the way out."""
 
-# ruff: noqa: E501 - the text of a log line stays in one piece
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Connections that bring mail to the simulated Postfix host: MX, submission, mailings, local programs."""
 
-# ruff: noqa: E501 - the text of a log line stays in one piece
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The queue of the simulated Postfix 3.7 host: messages, attempts, retries, expiry, notifications."""
 
-# ruff: noqa: E501, ISC004 - the text of a log line stays in one piece
+# ruff: noqa: ISC004 - the text of a log line stays in one piece
 
 from __future__ import annotations
 

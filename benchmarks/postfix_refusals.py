@@ -1,6 +1,6 @@
 """Connections that bring no mail to the simulated Postfix host: refusals, failed logins, lost and probing clients."""
 
-# ruff: noqa: E501, ISC004 - the text of a log line stays in one piece
+# ruff: noqa: ISC004 - the text of a log line stays in one piece
 
 from __future__ import annotations
 

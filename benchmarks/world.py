@@ -5,7 +5,7 @@ the same in every Python version, so the bytes are too. Names end in .example, a
 RFC 2544, RFC 3849 and RFC 1918 set aside: nobody real is in the log.
 """
 
-# ruff: noqa: E501, SIM905, ISC004 - log texts and lists of words stay in one piece
+# ruff: noqa: SIM905, ISC004 - log texts and lists of words stay in one piece
 
 from __future__ import annotations
 
