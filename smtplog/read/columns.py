@@ -255,17 +255,20 @@ def meaning(hits: pl.DataFrame, name: str, kind: Kind, wanted: Wanted) -> pl.Dat
     for step in active(name, kind, wanted):
         if isinstance(step, Split):
             hits = _split(lazy.collect(), name, step)
+            hits = hits.drop(step.source, strict=False) if step.is_spent else hits
             lazy, names = hits.lazy(), list(hits.columns)
             continue
-        expression = _step(step, names)
-        lazy = lazy.with_columns(expression)
+        lazy = lazy.with_columns(_step(step, names))
         names += [n for n in _outputs(name, step) if n not in names]
+        if isinstance(step, Sum):
+            names = [n for n in names if n not in step.parts]
+            lazy = lazy.select(names)
     keep = [c for c in names if c == "row" or wanted is None or c in wanted]
     return lazy.select(*("row" if c == "row" else spelling(c).of_column(pl.col(c)).alias(c) for c in keep)).collect()
 
 
-def _step(step: Step, names: list[str]) -> pl.Expr:
-    """What a step adds, as one expression."""
+def _step(step: Step, names: list[str]) -> pl.Expr | list[pl.Expr]:
+    """What a step adds."""
     match step:
         case Trim(source, suffix):
             text = pl.col(source)
@@ -278,8 +281,22 @@ def _step(step: Step, names: list[str]) -> pl.Expr:
             key = pl.col(source) if letters is None else pl.col(source).str.head(letters)
             value = key.replace_strict(dict(table), default=pl.lit(default, dtype=pl.String), return_dtype=pl.String)
             return _first_of(names, target, pl.when(value != "").then(value))
+        case Sum(target, parts):
+            return _sum([name for name in parts if name in names], target, parts)
+        case Complete(source, whole):
+            part, full = pl.col(source), pl.col(whole)
+            is_part = full.str.starts_with(pl.concat_str(part, pl.lit("@"))).fill_null(False)
+            return [pl.when(is_part).then(full).otherwise(part).alias(source), pl.when(~is_part).then(full).alias(whole)]
         case _:
             raise TypeError(step)
+
+
+def _sum(here: list[str], target: str, parts: Mapping[str, float]) -> pl.Expr:
+    total: pl.Expr = pl.lit(0.0)
+    for name in here:
+        total = total + pl.col(name).cast(pl.Float64, strict=False).fill_null(0.0) * parts[name]
+    known = pl.any_horizontal(pl.col(name).is_not_null() for name in here) if here else pl.lit(False)
+    return pl.when(known).then(total).alias(target)
 
 
 def _first_of(names: list[str], target: str, value: pl.Expr) -> pl.Expr:
