@@ -10,7 +10,7 @@ import polars as pl
 
 from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum, Trim
 from smtplog.read import envelope, grammar
-from smtplog.read.columns import openings, spelling, split_fields
+from smtplog.read.columns import openings, other_kinds, spelling, split_fields
 from smtplog.read.grammar import Refused
 
 Fields = dict[str, str | None]
@@ -27,10 +27,12 @@ class Understood:
 
 def read(text: str, one: Format, kinds: Iterable[Kind]) -> Understood | None:
     """Read one text; None when no rule of these kinds fits. Never raises for text."""
-    for kind, rule in openings(one.grammar, tuple(kinds)).in_order:
-        fits = grammar.compiled(one.grammar, rule).fullmatch(text)
-        if fits:
-            return Understood(kind, rule, meaning(fits.groupdict(), one.grammar, kind))
+    mine = tuple(kinds)
+    for offered in (mine, other_kinds(one, mine)):
+        for kind, rule in openings(one.grammar, offered).in_order:
+            fits = grammar.compiled(one.grammar, rule).fullmatch(text)
+            if fits:
+                return Understood(kind, rule, meaning(fits.groupdict(), one.grammar, kind))
     return None
 
 

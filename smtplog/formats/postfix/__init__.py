@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from smtplog.formats.base import Format
-from smtplog.formats.postfix import agents, queue, server
+from smtplog.formats.postfix import agents, queue, screen, server, system
 
 _BASE_52 = {digit: value for value, digit in enumerate("0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz")}
 
@@ -36,5 +36,8 @@ FORMAT = Format(
         *agents.KINDS,
         *server.KINDS,
         *queue.KINDS,
+        *screen.KINDS,
+        *system.KINDS,
+        *system.WARNINGS,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smtplog.formats.base import Kind, Lookup, Split, Step
+from smtplog.formats.base import Constant, Kind, Lookup, Split, Step
 from smtplog.formats.postfix.words import (
     ANSWER,
     ATTEMPT,
@@ -54,10 +54,10 @@ KINDS = (
     Kind("server_lost", ("server_lost",), SMTP, WHERE, message="part"),
     Kind("server_timed_out", ("server_timed_out",), SMTP, WHERE, message="part"),
     Kind("server_tls_failed", ("server_tls_failed",), SMTP, message="part"),
-    Kind("server_auth_failed", ("server_sasl_failed",), SMTP, message="part"),
-    Kind("tls_connect_error", ("tls_connect_error",), (*SMTP, "tlsproxy")),
+    Kind("server_auth_failed", ("server_sasl_failed", "server_sasl_impossible"), SMTP, message="part"),
+    Kind("tls_connect_error", ("tls_connect_error",), (*SMTP, "tlsproxy"), (Constant("tls_call", "SSL_connect error"),)),
     Kind("certificate_unverified", ("certificate_unverified",), (*SMTP, "tlsproxy")),
-    Kind("pix_workaround", ("pix_workaround",), SMTP, message="part", may_refuse=True),
+    Kind("pix_workaround", ("pix_workaround", "pix_workaround_old"), SMTP, message="part", may_refuse=True),
     Kind("line_broken", ("line_broken",), SMTP, message="part"),
     Kind("utf8_without_8bit", ("utf8_without_8bit",), SMTP),
     Kind("starttls_offered", ("starttls_offered",), SMTP),

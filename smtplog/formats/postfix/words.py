@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smtplog.formats.base import Lookup, Split, Step, Trim
+from smtplog.formats.base import Constant, Lookup, Split, Step, Trim
 
 SMTPD = ("smtpd",)
 SMTP = ("smtp", "lmtp")
@@ -13,17 +13,13 @@ OLD_AGENTS = ("cleanup", *QMGR, "smtpd", "bounce", "defer")
 """Daemons that log deliveries to nobody: recipients that cannot be resolved, and in old versions more."""
 
 # src/global/sent.c, defer.c, bounce.c. What `sent` means, the next hop tells.
-STATUS = {"deferred": "deferred", "bounced": "bounced", "expired": "expired"}
+STATUS = {"deferred": "deferred", "bounced": "bounced", "expired": "expired", "SOFTBOUNCE": "deferred"}
 
-# src/smtp/smtp_proto.c names the command that was answered; old versions leave the word `command` out.
+# src/smtp/smtp_proto.c names the command that was answered.
 COMMAND_STAGE = {
-    f"{name}{command}": stage
-    for command in ("", " command")
-    for name, stage in {
-        "HELO": "helo", "EHLO": "helo", "LHLO": "helo", "STARTTLS": "starttls", "AUTH": "auth", "XFORWARD": "mail",
-        "MAIL FROM": "mail", "RCPT TO": "rcpt", "DATA": "data", "end of DATA": "end_of_data", "QUIT": "quit",
-        "initial server greeting": "greeting", "RSET": "mail",
-    }.items()
+    "HELO": "helo", "EHLO": "helo", "LHLO": "helo", "STARTTLS": "starttls", "AUTH": "auth", "XFORWARD": "mail",
+    "MAIL FROM": "mail", "RCPT TO": "rcpt", "DATA": "data", "end of DATA": "end_of_data", "QUIT": "quit",
+    "initial server greeting": "greeting", "RSET": "mail",
 }  # fmt: skip
 
 # src/smtp/smtp_proto.c: the STATE words of smtp_state.
@@ -46,6 +42,9 @@ ACTIVITY_STAGE = {
     "sending RSET probe": "mail",
     "sending QUIT": "quit",
 }
+
+WARNED = Constant("level", "warning")
+"""Where the rules of a kind spell the level out."""
 
 HEAD_LETTERS = 11
 """So many letters tell the reasons apart that name no command."""
@@ -77,7 +76,7 @@ VERB_STAGE = {
 REPLY_STATUS = {"4": "temp_rejected", "5": "rejected"}
 """What a refusal is, by the first digit of its reply code or enhanced code."""
 
-FILTER_DISCARDED = {word: "discarded" for word in ("Ok, discarded", "OK, discarded", "ok, discarded", "OK, discarded")}
+FILTER_DISCARDED = {word: "discarded" for word in ("Ok, discarded", "OK, discarded", "ok, discarded")}
 """amavis and the like take a message, say so, and throw it away."""
 
 NEXT_HOP_ID = ("queued_as", "accepted_id", "accepted_for_delivery")
@@ -99,7 +98,7 @@ ATTEMPT: tuple[Step, ...] = (
     Split("detail", ("answered", "delivered_to", "delivered_via", "forwarded_as", "suspended", *REASONS)),
     Split("earlier_detail", REASONS),
     *WHERE,
-    Lookup("detail", "stage", {k: v for k, v in REASON_STAGE.items()}, letters=HEAD_LETTERS),
+    Lookup("detail", "stage", REASON_STAGE, letters=HEAD_LETTERS),
     Lookup("earlier_detail", "stage", REASON_STAGE, letters=HEAD_LETTERS),
     *ANSWER,
 )
