@@ -127,7 +127,7 @@ def _diagnosis(tables: Tables, options: Options) -> Callable[[pl.DataFrame], pl.
 
 
 def _wanted(tables: Tables) -> Wanted:
-    if "events" in tables or any(asked is None for asked in tables.values()):
+    if not tables.keys().isdisjoint(("events", "sessions")) or any(asked is None for asked in tables.values()):
         return None
     return needed_fields(name for asked in tables.values() for name in asked or ())
 
@@ -146,7 +146,7 @@ def _one_input(
     clock = Clock(options.year, options.zone, one.modified or options.reference)
     parse = partial(_parse, order=order, expected=expected, wanted=wanted)
     is_first = True
-    for block, parsed in _in_order(_chain(first, blocks), parse, options.threads):
+    for block, parsed in _in_order(envelope.whole(_chain(first, blocks), order), parse, options.threads):
         births = _births(parsed.entries, expected) if is_first else []
         is_first = False
         if clock.needs_reference(parsed.entries, births):

@@ -95,6 +95,8 @@ class Kind:
     """It ends every recipient that is still open, without naming them."""
     origin: str | None = None
     """Where a message comes from when it starts with this entry."""
+    finding: tuple[str, str, str] | None = None
+    """Code, severity and message of what such an entry tells about its session."""
     login_failed: bool = False
     """A client gave a wrong user or password."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from smtplog.contract import schema
-from smtplog.contract.records import Delivery, Message, Record, Session
+from smtplog.contract.records import Delivery, Message, Record
 from smtplog.formats.base import Kind
 from smtplog.join import lives
 from smtplog.read.detect import Place, daemon
@@ -108,6 +108,10 @@ class View:
         """A property of the place of every row."""
         return self.place_frame[name].gather(frame["place"]).alias(name)
 
+    def line(self, frame: pl.DataFrame) -> pl.Series:
+        """The line of every row."""
+        return (frame["seq"] % (1 << SOURCE_SHIFT)).alias("line")
+
     def source(self, frame: pl.DataFrame) -> pl.Series:
         """The source of every row."""
         if len(self.sources) == 1:
@@ -147,7 +151,7 @@ def messages_and_deliveries(
     attempts = _attempts(events, table, told, view)
     deliveries = None
     if "deliveries" in view.wanted:
-        deliveries = _shape(attempts, view.columns("deliveries", Delivery), Delivery)
+        deliveries = shape(attempts, view.columns("deliveries", Delivery), Delivery)
     messages = None
     if "messages" in view.wanted:
         messages = _messages(told, attempts, view)
@@ -175,11 +179,11 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
             first = first.with_columns(origin=pl.lit(kind.origin))
         if kind.message == "end" and not kind.delivers:
             first = first.join(frame.group_by("life").agg(removed_at=pl.col("at").max()), on="life")
-        told = _fill(told, first)
+        told = fill(told, first)
     return told.with_columns(message_key=message_key(told, view)) if view.wants_message_keys else told
 
 
-def _fill(told: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
+def fill(told: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
     """Fill what is still null from `more` (by life)."""
     both = told.join(more, left_on="number", right_on="life", how="left", suffix=" ", maintain_order="left")
     doubled = [name for name in told.columns if f"{name} " in both.columns]
@@ -282,7 +286,7 @@ def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.Data
         "source": view.source(told.rename({"first_seq": "seq"}) if "seq" not in told.columns else told),
         **{name: view.of_place(told, name) for name in ("host", "instance", "format")},
     }
-    return _shape(told.with_columns(**add), view.columns("messages", Message), Message)
+    return shape(told.with_columns(**add), view.columns("messages", Message), Message)
 
 
 def _results(attempts: pl.DataFrame) -> pl.DataFrame:
@@ -317,38 +321,7 @@ def _status() -> pl.Expr:
     return out.otherwise(statuses.list.first())
 
 
-def sessions(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
-    """The sessions of the lives in `table`, in its order."""
-    parts = [frame.with_columns(_kind=pl.lit(view.kind(label).name)) for label, frame in events.items()]
-    empty = pl.DataFrame(schema={"life": pl.UInt32, "seq": pl.Int64, "place": pl.UInt32, "at": pl.Datetime("us", "UTC"), "_kind": pl.String})
-    told = table.select("number", "first_seq", "first_at", "last_at", "has_start", "has_end", seq="first_seq", at="first_at")
-    told = told.with_columns(
-        place=pl.lit(None, dtype=pl.UInt32), pid=pl.lit(None, dtype=pl.Int64), session_key=pl.lit(None, dtype=pl.String)
-    )
-    names = set(schema.spellings(Session)) - {"host", "format", "instance", "service"}
-    for label in sorted(events, key=lambda label: lives.ROLES[view.kind(label).session or "part"]):
-        frame = events[label]
-        told = _fill(told, frame.select("life", "place", "pid", *(n for n in frame.columns if n in names)).unique("life", keep="first"))
-    whole = pl.concat([empty, *parts], how="diagonal").sort("life", "seq")
-    _ = whole
-    add: dict[str, Any] = {
-        "line": pl.col("first_seq") % (1 << SOURCE_SHIFT),
-        "opened_at": pl.when("has_start").then("first_at"),
-        "closed_at": pl.when("has_end").then("last_at"),
-        "role": pl.lit("server"),
-        "is_partial": ~(pl.col("has_start") & pl.col("has_end")),
-        "source": view.source(told),
-        **{name: view.of_place(told, name) for name in ("host", "instance", "service", "format")},
-    }
-    told = told.with_columns(**add)
-    told = told.with_columns(
-        duration_s=(pl.col("closed_at") - pl.col("opened_at")).dt.total_microseconds() / 1e6,
-        session_key=pl.when("has_start").then("session_key").otherwise(pl.concat_str(view.session_tie(told)["stem"], pl.lit("@?"))),
-    )
-    return _shape(told, view.columns("sessions", Session), Session)
-
-
-def _shape(frame: pl.DataFrame, columns: list[str], record: type[Record]) -> pl.DataFrame:
+def shape(frame: pl.DataFrame, columns: list[str], record: type[Record]) -> pl.DataFrame:
     """Exactly these columns with the types of the record."""
     types = schema.of(record)
     here = set(frame.columns)

@@ -18,7 +18,7 @@ import polars as pl
 
 from smtplog.contract import schema
 from smtplog.formats.base import Format, Kind
-from smtplog.join import assemble, lives
+from smtplog.join import assemble, conversation, lives
 from smtplog.join.assemble import SOURCE_SHIFT
 from smtplog.join.keys import SessionKeys
 from smtplog.read import columns
@@ -103,6 +103,8 @@ class Stitcher:
         added: dict[str, list[pl.DataFrame]] = {}
         for label, frame in frames:
             kind = view.kind(label)
+            if kind.finding and "sessions" in self.wanted:
+                frame = frame.with_columns(parsed.entries["raw"].gather(frame["row"]))
             for sort, role in (("message", kind.message), ("session", kind.session)):
                 if self._has(sort, kind, role):
                     opened = self._threads[sort].open
@@ -169,7 +171,7 @@ class Stitcher:
             batch.messages, batch.deliveries = assemble.messages_and_deliveries(due, life, view)
         if self._threads["session"].open:
             due, life, _ = self._divide(self._threads["session"], view, {}, flush=flush)
-            batch.sessions = assemble.sessions(due, life, view)
+            batch.sessions = conversation.sessions(due, life, view)
         return batch, keys
 
     def _divide(
