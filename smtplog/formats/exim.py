@@ -100,6 +100,8 @@ def _refused(stage: str, *more: Step) -> tuple[Step, ...]:
         *more,
         Lookup("temporarily", "status", {"temporarily": "temp_rejected"}, default="rejected"),
         Split("detail", ("own_reply",)),
+        Split("headers", ("reject_log",), is_spent=True),
+        Split("header_fields", ("header_message_id",)),
         Split("auth", ("auth_parts",), is_spent=True),
         *_TLS,
         Constant("stage", stage),
@@ -170,7 +172,7 @@ _REFUSALS = (
     _refusal("reject_helo", "helo", "rejected_helo", "unverified_helo"),
     _refusal("no_helo", "mail"),
     _refusal("too_big", "mail", "too_big_declared"),
-    _refusal("reject_message", "end_of_data", "rejected_message", "rejected_local"),
+    _refusal("reject_message", "end_of_data", "rejected_message", "rejected_local", "rejected_scan"),
     _refusal("unqualified", "rcpt"),
     _refusal("too_many_recipients", "rcpt"),
     _refusal("too_many_messages", "mail"),
@@ -180,12 +182,15 @@ _REFUSALS = (
 )  # fmt: skip
 
 _QUEUE = (
-    _kind("delivery", "delivery_parents", "delivery_odd", "delivery_plain", steps=_SENT, message="part", delivers=True),
+    _kind("delivery", "delivery_local", "delivery_parents", "delivery_odd", "delivery_plain", steps=_SENT, message="part", delivers=True),
     _kind("not_due", "not_due_parents", "not_due_odd", steps=_NOT_DUE, message="part"),
     _kind("deferral", "deferral_parents", "deferral_odd", "deferral_plain", steps=_DEFERRED, message="part", delivers=True),
     _kind("discarded", "blackholed", "blackholed_otherwise", "discarded_filter", steps=(Constant("status", "discarded"),),
           message="part", delivers=True),
     _kind("suppressed", message="part", steps=_SENT[2:]),
+    _kind("arrival", "arrival_odd", steps=_ARRIVAL, message="start", session="part", origin="smtp"),
+    _kind("local_arrival", "local_arrival_odd", steps=_ARRIVAL, message="start", origin="local"),
+    _kind("fake_reject_local", "fake_reject_local", "fake_reject_local_for", steps=_ARRIVAL, message="start", origin="local"),
     _kind("fake_reject", "fake_reject", "fake_reject_for", steps=_ARRIVAL, message="start", session="part", origin="smtp"),
     _kind("still_frozen", message="part"),
     _kind("frozen", steps=(Constant("status", "held"),), message="part", delivers=True),
@@ -218,6 +223,17 @@ _QUEUE = (
     _kind("crash", "crash", "crash_code", message="part"),
 )  # fmt: skip
 
+_MESSAGE_LOG = (
+    _kind("arrival", "msglog_received", steps=_ARRIVAL, message="start", origin="smtp"),
+    _kind("bounce_arrival", "msglog_bounce", steps=_ARRIVAL, message="start", origin="bounce"),
+    _kind("not_due", "msglog_not_due", steps=_NOT_DUE, message="part"),
+    _kind("deferral", "msglog_deferral", steps=_DEFERRED, message="part", delivers=True),
+    _kind("attempt", "msglog_attempt", steps=_REASON, message="part"),
+    _kind("delivered", "msglog_done", steps=(Constant("status", "delivered"),), message="part", delivers=True),
+    _kind("children_done", "msglog_children", message="part"),
+    _kind("failure", "msglog_failure", steps=_FAILED[2:], message="part", delivers=True),
+)
+
 _OTHER = (
     _kind("daemon"),
     _kind("no_host_name"),
@@ -229,6 +245,26 @@ _OTHER = (
     _kind("header_too_long"),
     _kind("local_session", "connection_local", session="start"),
 )
+
+_PROBLEMS = (
+    _kind("expansion_failed", "directory_failed", "expansion_failed"),
+    _kind("acl_misused", "acl_misused", "acl_failed"),
+    _kind("scanner_failed", message="part"),
+    _kind("tls_setup_failed"),
+    _kind("router_skipped", message="part"),
+    _kind("tainted", message="part"),
+    _kind("report_unsent", message="part"),
+    _kind("spool_moved", message="part"),
+    _kind("never_user", message="part"),
+    _kind("certificate_status", message="part"),
+    _kind("template_failed", "template_failed", "template_odd", message="part"),
+    _kind("filter_failed", message="part"),
+    _kind("uid_failed", message="part"),
+    _kind("local_timeout", message="part", carries_nothing=True),
+    _kind("no_recipients", message="part"),
+)
+
+_NOTES = (_kind("note", message="part"), _kind("note_value"))
 
 _BASE_62 = {d: i for i, d in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")}
 
@@ -251,6 +287,7 @@ FORMAT = Format(
     unique_id_letters=1,
     timed_id="timed_id",
     id_time=id_time,
+    head="stamped",
     is_plain=True,
-    kinds=(*_HOT, *_SESSIONS, *_REFUSALS, *_QUEUE, *_OTHER),
+    kinds=(*_HOT, *_SESSIONS, *_REFUSALS, *_QUEUE, *_OTHER, *_PROBLEMS, *_MESSAGE_LOG, *_NOTES),
 )

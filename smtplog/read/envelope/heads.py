@@ -1,8 +1,4 @@
-"""What wraps an entry: syslog stamps of several kinds, or nothing at all. Formats only ever see `text`.
-
-In: a frame of whole entries {line, line_count, raw}. Out: the same rows with {stamp, at, naive_at, host, program, pid,
-text, envelope}. An entry that no envelope fits keeps its text whole and a null `envelope`.
-"""
+"""The heads of lines: syslog stamps of several kinds, a server's own stamp, or nothing at all."""
 
 from __future__ import annotations
 
@@ -24,6 +20,10 @@ class Envelope:
     stamp: str
     has_year: bool = True
     has_zone: bool = True
+    is_plain: bool = False
+    """A server's own file: lines without a stamp belong to the entry before."""
+    is_general: bool = False
+    """Fits what others fit better: tried after them."""
 
     @property
     def pattern(self) -> str:
@@ -40,11 +40,15 @@ ENVELOPES = (
     Envelope("rfc3164", "%Y %b %e %H:%M:%S", has_year=False, has_zone=False),
     Envelope("rfc3339", "%Y-%m-%dT%H:%M:%S%.f%#z"),
     Envelope("rfc5424", "%Y-%m-%dT%H:%M:%S%.f%#z"),
-    Envelope("stamped_zone", "%Y-%m-%d %H:%M:%S%.f %#z"),
-    Envelope("stamped", "%Y-%m-%d %H:%M:%S%.f", has_zone=False),
+    Envelope("stamped_zone", "%Y-%m-%d %H:%M:%S%.f %#z", is_plain=True),
+    Envelope("stamped_program", "%Y-%m-%d %H:%M:%S%.f", has_zone=False),
+    Envelope("program_stamped", "%Y-%m-%d %H:%M:%S%.f", has_zone=False),
+    Envelope("stamped", "%Y-%m-%d %H:%M:%S%.f", has_zone=False, is_plain=True, is_general=True),
 )
+OWN = tuple(envelope for envelope in ENVELOPES if envelope.is_plain)
+"""A server's own stamp, which may also stand behind a syslog head."""
 
-NAIVE_YEAR = 2000
+NAIVE_YEAR = 1904
 """Stamps without a year are read in this leap year; the clock moves them to their own."""
 
 SCHEMA = {
@@ -60,7 +64,7 @@ SCHEMA = {
 
 
 @cache
-def _pattern(rule: str) -> str:
+def head_pattern(rule: str) -> str:
     """The head as one group more, so that its length says where the text begins."""
     head = grammar.shape(GRAMMAR, rule).pattern
     return f"^(?P<head>{head})"
@@ -70,31 +74,22 @@ def order(head: pl.Series) -> tuple[Envelope, ...]:
     """The envelopes, the one that fits most of the first entries first."""
     if head.is_empty():
         return ENVELOPES
-    hits = {e.rule: int(head.str.contains(_pattern(e.rule)).sum()) for e in ENVELOPES}
-    return tuple(sorted(ENVELOPES, key=lambda e: -hits[e.rule]))
+    hits = {e.rule: int(head.str.contains(head_pattern(e.rule)).sum()) for e in ENVELOPES}
+    return tuple(sorted(ENVELOPES, key=lambda e: (hits[e.rule] == 0, e.is_general, -hits[e.rule])))
 
 
 def hit_rate(head: pl.Series) -> float:
     """The share of entries that any syslog envelope fits, 0..1."""
     if head.is_empty():
         return 0.0
-    fits = pl.any_horizontal(pl.col("raw").str.contains(_pattern(e.rule)) for e in ENVELOPES)
+    fits = pl.any_horizontal(pl.col("raw").str.contains(head_pattern(e.rule)) for e in ENVELOPES)
     return float(pl.DataFrame({"raw": head}).select(fits.mean()).item() or 0.0)
 
 
-def split(entries: pl.DataFrame, envelopes: tuple[Envelope, ...] = ENVELOPES) -> pl.DataFrame:
-    """Take the envelope off every entry.
-
-    Args:
-        entries: {line, line_count, raw}, in order.
-        envelopes: in the order in which to try them.
-
-    Returns:
-        The same rows, in order, with the columns of `SCHEMA` added. `at` is set where the stamp says year and zone;
-        else `naive_at` holds the stamp as written, in `NAIVE_YEAR` where it has no year.
-    """
+def take_off(lines: pl.DataFrame, envelopes: tuple[Envelope, ...]) -> pl.DataFrame:
+    """Take the head off every line: `SCHEMA` is added, the rows and their order stay."""
     done: list[pl.DataFrame] = []
-    rest = entries
+    rest = lines
     for envelope in envelopes:
         if rest.is_empty():
             break
@@ -107,7 +102,7 @@ def split(entries: pl.DataFrame, envelopes: tuple[Envelope, ...] = ENVELOPES) ->
 
 
 def _take(rest: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.DataFrame]:
-    found = rest.select(pl.col("raw").str.extract_groups(_pattern(envelope.rule)).alias("g")).unnest("g")
+    found = rest.select(pl.col("raw").str.extract_groups(head_pattern(envelope.rule)).alias("g")).unnest("g")
     fits = found["head"].is_not_null()
     count = int(fits.sum())
     if count == 0:
@@ -116,7 +111,7 @@ def _take(rest: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.Data
     if count < rest.height:
         left, rest, found = rest.filter(~fits), rest.filter(fits), found.filter(fits)
     stamp = found[envelope.stamp_field]
-    at, naive = _read_stamps(stamp, envelope)
+    at, naive = read_stamps(stamp, envelope)
     return rest.with_columns(
         stamp,
         at,
@@ -133,7 +128,7 @@ def _nothing(rest: pl.DataFrame) -> pl.DataFrame:
     return rest.with_columns(**null).with_columns(text=pl.col("raw")).select(*rest.columns, *SCHEMA)
 
 
-def _read_stamps(stamp: pl.Series, envelope: Envelope) -> tuple[pl.Series, pl.Series]:
+def read_stamps(stamp: pl.Series, envelope: Envelope) -> tuple[pl.Series, pl.Series]:
     """`at` and `naive_at`. Equal stamps stand together, so each run is read once."""
     runs = pl.DataFrame({"stamp": stamp}).select(pl.col("stamp").rle()).unnest("stamp")
     words = pl.col("value").str.replace(",", ".", literal=True)

@@ -1,0 +1,196 @@
+"""Entries over several lines: parts that a server split for syslog, copies it made, lines that go on.
+
+`whole` cuts blocks so that no entry is torn; `unfold` puts the lines of a block together. `line_count` says how many lines
+an entry had, `raw` has them all; the text goes on with line feeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+import polars as pl
+
+from smtplog.formats import all_formats
+from smtplog.read import grammar
+from smtplog.read.envelope.heads import GRAMMAR, OWN, Envelope, head_pattern, read_stamps
+from smtplog.read.source import Block
+
+REACH = 256 * 1024
+"""So many octets from its end a block is searched for the beginning of its last entry."""
+WHO = ("host", "program", "pid")
+REFUSED = " rejected RCPT "
+"""What goes to two of Exim's logs: with syslog both copies arrive, unless `syslog_duplication` is off."""
+
+
+@cache
+def stampers() -> tuple[str, ...]:
+    """Programs that write their own head also behind a syslog head."""
+    return tuple(program for one in all_formats() if one.head for program in one.programs)
+
+
+def unfold(lines: pl.DataFrame) -> pl.DataFrame:
+    """Put lines together.
+
+    Args:
+        lines: with their heads off, in order.
+
+    Returns:
+        The entries, in order, same columns.
+    """
+    is_mine = lines["program"].is_in(stampers()).fill_null(False)
+    if is_mine.any():
+        lines = _own_heads(_join_parts(lines, is_mine))
+        lines = _drop_copies(lines)
+    if lines["envelope"].null_count():
+        lines = _continue(lines)
+    return lines
+
+
+def _join_parts(lines: pl.DataFrame, is_mine: pl.Series) -> pl.DataFrame:
+    """`[1/3] `, `[2\\3] `, `[3/3] ` of one process become one entry."""
+    looks = is_mine & lines["text"].str.starts_with("[")
+    if not looks.any():
+        return lines
+    numbered = lines.with_row_index("row")
+    found = numbered.filter(looks).with_columns(pl.col("text").str.extract_groups(_anchored("part")).alias("g")).unnest("g")
+    found = found.filter(pl.col("part_number").is_not_null())
+    if found.is_empty():
+        return lines
+    turn = (pl.col("part_number") == "1").cum_sum().over(*WHO, "part_count")
+    feed = pl.when(pl.col("part_mark") == "\\").then(pl.lit("\n")).otherwise(pl.lit(""))
+    found = found.with_columns(turn=turn, text=pl.col("part_text").fill_null("") + feed).filter(pl.col("turn") > 0)
+    joined = found.group_by(*WHO, "part_count", "turn", maintain_order=True).agg(
+        pl.col("row"), pl.col("text").str.join(""), pl.col("raw").str.join("\n"), pl.col("line_count").sum()
+    )
+    joined = joined.with_columns(first=pl.col("row").list.first(), text=pl.col("text").str.strip_suffix("\n"))
+    gone = joined.select(pl.col("row").list.tail(-1).explode()).to_series().drop_nulls()
+    return _replace(numbered, joined.select("text", "raw", "line_count", row="first"), gone)
+
+
+def _replace(numbered: pl.DataFrame, fresh: pl.DataFrame, gone: pl.Series) -> pl.DataFrame:
+    """Rows of `fresh` take the place of those with their `row`; the rows in `gone` go."""
+    return numbered.update(fresh, on="row").filter(~pl.col("row").is_in(gone.implode())).drop("row")
+
+
+def _own_heads(lines: pl.DataFrame) -> pl.DataFrame:
+    """Take the server's own stamp and pid off; they win, unless only syslog knows the zone."""
+    for envelope in OWN:
+        digit = lines["text"].str.head(4).str.contains_any(["0", "1", "2"]) & lines["program"].is_in(stampers())
+        mine = lines["text"].set(~digit.fill_null(False), None)
+        found = pl.DataFrame({"t": mine}).select(pl.col("t").str.extract_groups(head_pattern(envelope.rule)).alias("g")).unnest("g")
+        fits = found["head"].is_not_null()
+        if not fits.any():
+            continue
+        at, naive = read_stamps(found[envelope.stamp_field], envelope)
+        knows_more = fits & (at.is_not_null() | lines["at"].is_null())
+        lines = lines.with_columns(
+            stamp=found[envelope.stamp_field].zip_with(knows_more, lines["stamp"]),
+            at=at.zip_with(knows_more, lines["at"]),
+            naive_at=naive.zip_with(knows_more, lines["naive_at"]),
+            pid=found["pid"].cast(pl.Int64, strict=False).zip_with(fits & found["pid"].is_not_null(), lines["pid"]),
+            text=lines["text"].str.slice(found["head"].str.len_chars().fill_null(0)),
+        )
+    return lines
+
+
+def _drop_copies(lines: pl.DataFrame) -> pl.DataFrame:
+    """One of the copies that went to two logs: the one that says more."""
+    mine = lines.with_row_index("row").filter(pl.col("program").is_in(stampers()) & pl.col("pid").is_not_null())
+    mine = mine.with_columns(first_line=pl.col("text").str.split("\n").list.first())
+    mine = mine.sort(*WHO, "row").with_columns(run=pl.struct(*WHO, "first_line").rle_id())
+    runs = mine.group_by("run", maintain_order=True).agg(pl.len().alias("length"), pl.col("first_line").first())
+    told = runs.filter(pl.col("first_line").str.contains(REFUSED, literal=True))
+    if told.is_empty() or (told["length"] % 2 == 1).any():
+        return lines
+    mine = mine.join(runs.filter(pl.col("length") % 2 == 0).select("run"), on="run", how="semi", maintain_order="left")
+    if mine.is_empty():
+        return lines
+    pair = mine.with_columns(pair=pl.int_range(pl.len()) // 2).group_by("pair", maintain_order=True).agg(
+        row=pl.col("row").first(), gone=pl.col("row").last(), raw=pl.col("raw").str.join("\n"), line_count=pl.col("line_count").sum(),
+        text=pl.col("text").sort_by(pl.col("text").str.len_bytes(), descending=True).first(),
+    )  # fmt: skip
+    return _replace(lines.with_row_index("row"), pair.drop("pair", "gone").cast({"row": pl.UInt32}), pair["gone"])
+
+
+def _continue(lines: pl.DataFrame) -> pl.DataFrame:
+    """Lines without a head behind an entry of a server's own file belong to it."""
+    goes_on = lines["envelope"].is_null() & ((lines["raw"] == "") | lines["raw"].str.contains(_anchored("continuation")))
+    if not goes_on.any():
+        return lines
+    grouped = lines.with_columns(goes_on=goes_on, entry=(~goes_on).cum_sum())
+    plain = [envelope.rule for envelope in OWN]
+    root = pl.col("envelope").first().over("entry").is_in(plain).fill_null(False)
+    grouped = grouped.with_columns(goes_on=pl.col("goes_on") & root)
+    grouped = grouped.with_columns(entry=(~pl.col("goes_on")).cum_sum())
+    more = pl.col("text").filter(~pl.col("goes_on") | (pl.col("raw") != "")).str.join("\n")
+    rest = [c for c in lines.columns if c not in ("line_count", "raw", "text")]
+    single = grouped.filter(pl.len().over("entry") == 1)
+    many = grouped.filter(pl.len().over("entry") > 1)
+    many = many.group_by("entry", maintain_order=True).agg(
+        *(pl.col(c).first() for c in rest), pl.col("line_count").sum(), pl.col("raw").str.join("\n"), text=more
+    )
+    return pl.concat([single.select(lines.columns), many.select(lines.columns)]).sort("line")
+
+
+def _anchored(rule: str) -> str:
+    return grammar.pattern(GRAMMAR, rule)
+
+
+def whole(blocks: Iterable[Block], envelopes: tuple[Envelope, ...]) -> Iterator[Block]:
+    """Cut blocks again so that no entry is torn.
+
+    Args:
+        blocks: whole lines, in order, of one input.
+        envelopes: as `order` sorted them.
+
+    Yields:
+        Blocks with the same lines; the last entry of a block may stand in the next.
+    """
+    held, held_lines = b"", 0
+    for block in blocks:
+        data = held + block.data
+        first, offset = block.first_line - held_lines, block.offset - len(held)
+        cut = len(data) if block.is_last else _cut(data, envelopes)
+        held = data[cut:]
+        held_lines = held.count(b"\n")
+        if cut or block.is_last:
+            yield Block(block.source, data[:cut], first, offset, is_last=block.is_last, problem=block.problem)
+
+
+def _cut(data: bytes, envelopes: tuple[Envelope, ...]) -> int:
+    """Where the last entry begins that may go on in what follows."""
+    start = max(0, len(data) - REACH)
+    start = data.find(b"\n", start - 1) + 1 if start else 0
+    lines = [line.decode("utf-8", "replace").rstrip("\r\n") for line in data[start:].splitlines(keepends=True)]
+    keep = _first_open(lines, envelopes)
+    if keep == len(lines):
+        return len(data)
+    rest = data[start:].splitlines(keepends=True)
+    return len(data) - sum(map(len, rest[keep:])) if keep or not start else len(data)
+
+
+def _first_open(lines: list[str], envelopes: tuple[Envelope, ...]) -> int:
+    """Index of the first line, from the end, of what may still go on."""
+    last = len(lines) - 1
+    if envelopes[0].is_plain:
+        goes_on = grammar.compiled(GRAMMAR, "continuation")
+        while last > 0 and (not lines[last] or goes_on.fullmatch(lines[last])):
+            last -= 1
+        return max(last, 0)
+    mine = [i for i, line in enumerate(lines[-200:], max(0, len(lines) - 200)) if any(f" {p}[" in line for p in stampers())]
+    if not mine:
+        return len(lines)
+    texts = {i: lines[i].partition("]: ")[::2] for i in mine}
+    keep = mine[-1]
+    while keep - 1 in texts and texts[keep - 1][1] == texts[keep][1]:
+        keep -= 1
+    parts: dict[str, tuple[int, int, int]] = {}
+    part = grammar.compiled(GRAMMAR, "part")
+    for i in mine:
+        found = part.fullmatch(texts[i][1])
+        if found:
+            who = texts[i][0].rpartition(" ")[2]
+            number, count = int(found["part_number"]), int(found["part_count"])
+            parts[who] = (i if number == 1 else parts.get(who, (i, 0, 0))[0], number, count)
+    return min([keep, *(first for first, number, count in parts.values() if number < count)])
