@@ -136,8 +136,8 @@ def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = Non
     else:
         keys = ["host", "program", "envelope"]
         entries = entries.join(who, on=keys, how="left", nulls_equal=True, maintain_order="left")
-    routes: dict[tuple[str, ...], int] = {}
-    route = [routes.setdefault((one.format.name, *(k.name for k in one.kinds)), len(routes)) if one.format else None for one in places]
+    routes: dict[tuple[str, tuple[Kind, ...]], int] = {}
+    route = [routes.setdefault((one.format.name, one.kinds), len(routes)) if one.format else None for one in places]
     by_place = pl.Series(route, dtype=pl.UInt16)
     text = entries.select(row=pl.int_range(pl.len(), dtype=pl.UInt32), text="text", route=by_place.gather(entries["place"]))
     found: list[KindFrame] = []

@@ -143,7 +143,7 @@ def folder() -> Path:
 @cache
 def _load(grammar: str) -> Grammar:
     path = folder() / f"{grammar}.lark"
-    builder = GrammarBuilder(import_paths=[str(folder())])
+    builder = GrammarBuilder(global_keep_all_tokens=True, import_paths=[str(folder())])
     try:
         builder.load_grammar(path.read_text("utf-8"), str(path))
         return builder.build()
