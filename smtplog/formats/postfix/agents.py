@@ -37,6 +37,8 @@ _OLD: tuple[Step, ...] = (
     Lookup("relay_name", "status", {"none": "discarded", "local": "delivered", "virtual": "delivered"}, default="sent"),
 )
 
+_HANDSHAKE: tuple[Step, ...] = (Split("tls_parameters", ("tls_handshake",)),)
+
 DELIVERIES = (
     Kind("delivery", ("delivery",), ("smtp",), _BY_SMTP, hot=True, message="part", delivers=True),
     Kind("delivery", ("delivery",), ("lmtp",), _BY_LMTP, hot=True, message="part", delivers=True),
@@ -47,7 +49,8 @@ DELIVERIES = (
 KINDS = (
     Kind("probe", ("probe",), (*SMTP, *LOCAL_AGENTS, *OLD_AGENTS), ATTEMPT, message="part"),
     Kind("delivery", ("delivery_old", "delivery_plain", "delivery_bare"), (*SMTP, *LOCAL_AGENTS, *OLD_AGENTS), _OLD, message="part", delivers=True, may_refuse=True),
-    Kind("tls_to", ("tls_to", "tls_to_sni", "tls_to_old"), ("smtp", "lmtp", "tlsproxy"), (Split("tls_parameters", ("tls_handshake",)),)),
+    Kind("tls_to", ("tls_to",), (*SMTP, "tlsproxy"), _HANDSHAKE, hot=True),
+    Kind("tls_to", ("tls_to_sni", "tls_to_old"), (*SMTP, "tlsproxy"), _HANDSHAKE, may_refuse=True),
     Kind("connect_failed", ("connect_failed", "connect_failed_path"), SMTP, may_refuse=True),
     Kind("server_said", ("server_said",), SMTP, (*WHERE, *ANSWER), message="part", may_refuse=True),
     Kind("server_refused", ("server_refused",), SMTP, WHERE, message="part", may_refuse=True),
@@ -55,7 +58,7 @@ KINDS = (
     Kind("server_timed_out", ("server_timed_out",), SMTP, WHERE, message="part"),
     Kind("server_tls_failed", ("server_tls_failed",), SMTP, message="part"),
     Kind("server_auth_failed", ("server_sasl_failed", "server_sasl_impossible"), SMTP, message="part"),
-    Kind("tls_connect_error", ("tls_connect_error",), (*SMTP, "tlsproxy"), (Constant("tls_call", "SSL_connect error"),)),
+    Kind("tls_connect_error", ("tls_connect_error",), (*SMTP, "tlsproxy"), (Constant("tls_call", "SSL_connect error"),), may_refuse=True),
     Kind("certificate_unverified", ("certificate_unverified",), (*SMTP, "tlsproxy")),
     Kind("pix_workaround", ("pix_workaround", "pix_workaround_old"), SMTP, message="part", may_refuse=True),
     Kind("line_broken", ("line_broken",), SMTP, message="part"),

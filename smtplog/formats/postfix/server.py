@@ -35,7 +35,7 @@ KINDS = (
     Kind("client", ("client_more",), SMTPD, may_refuse=True, message="start", session="part", origin="smtp"),
     Kind("auth_failed", ("auth_failed_user", "auth_failed"), SMTPD, (WARNED, _UNKNOWN), may_refuse=True, session="part", login_failed=True),
     Kind("lost", ("lost", "lost_queued"), SMTPD, (_STAGE, _UNKNOWN), session="part", may_refuse=True),
-    Kind("name_unverified", ("name_unverified", "name_unverified_old", "address_unlisted"), SMTPD, (WARNED,), session="part"),
+    Kind("name_unverified", ("name_unverified", "name_unverified_old", "address_unlisted"), SMTPD, (WARNED,), may_refuse=True, session="part"),
     Kind("milter_reject", ("milter_reject", "milter_reject_early", "milter_reject_message", "milter_reject_bare"), SMTPD, (*_REFUSAL, Constant("action", "reject")), may_refuse=True, session="part", delivers=True),
     Kind("reject_warning", ("warn_object", "warn_text", "warn_object_early", "warn_text_early"), SMTPD, (_STAGE, Constant("action", "reject_warning")), may_refuse=True, session="part"),
     Kind("access", ("access", "access_early"), SMTPD, _ACTION, may_refuse=True, session="part"),
