@@ -101,7 +101,7 @@ def _refused(stage: str, *more: Step) -> tuple[Step, ...]:
         Lookup("temporarily", "status", {"temporarily": "temp_rejected"}, default="rejected"),
         Split("detail", ("own_reply",)),
         Split("headers", ("reject_log",), is_spent=True),
-        Split("header_fields", ("header_message_id",)),
+        Split("header_fields", ("header_message_id",), is_spent=True),
         Split("auth", ("auth_parts",), is_spent=True),
         *_TLS,
         Constant("stage", stage),

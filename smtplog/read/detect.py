@@ -36,7 +36,7 @@ def _in_format(one: Format, program: str | None) -> tuple[str | None, str | None
     if program is None:
         return (None, None) if one.is_plain else None
     if program in one.programs:
-        return None, (program if one.program is None else None)
+        return None, (program if one.program is None and not one.is_plain else None)
     if one.program is None:
         return None
     parts = grammar.compiled(one.grammar, one.program).fullmatch(program)

@@ -20,7 +20,12 @@ REACH = 256 * 1024
 """So many octets from its end a block is searched for the beginning of its last entry."""
 WHO = ("host", "program", "pid")
 REFUSED = " rejected RCPT "
-"""What goes to two of Exim's logs: with syslog both copies arrive, unless `syslog_duplication` is off."""
+"""Goes to two of Exim's logs: with syslog both copies arrive, unless `syslog_duplication` is off."""
+COPIED = (
+    "rejected", "discarded by ", " dropped", "authenticator failed for ", "synchronization error", " sender verify ",
+    "too many ", "refused connection", "SIGSEGV", "SEGV_", "Delivery status for ", "transport process returned", "ailed to ",
+)  # fmt: skip
+"""What such entries hold. Exim src/, every log_write() with LOG_REJECT or LOG_PANIC."""
 
 
 @cache
@@ -99,11 +104,14 @@ def _drop_copies(lines: pl.DataFrame) -> pl.DataFrame:
     mine = lines.with_row_index("row").filter(pl.col("program").is_in(stampers()) & pl.col("pid").is_not_null())
     mine = mine.with_columns(first_line=pl.col("text").str.split("\n").list.first())
     mine = mine.sort(*WHO, "row").with_columns(run=pl.struct(*WHO, "first_line").rle_id())
-    runs = mine.group_by("run", maintain_order=True).agg(pl.len().alias("length"), pl.col("first_line").first())
+    runs = mine.group_by("run", maintain_order=True).agg(
+        pl.len().alias("length"), pl.col("first_line").first(), has_more=(pl.col("first_line") != pl.col("text")).any()
+    )
     told = runs.filter(pl.col("first_line").str.contains(REFUSED, literal=True))
     if told.is_empty() or (told["length"] % 2 == 1).any():
         return lines
-    mine = mine.join(runs.filter(pl.col("length") % 2 == 0).select("run"), on="run", how="semi", maintain_order="left")
+    is_copied = (pl.col("has_more") | pl.col("first_line").str.contains_any(COPIED)) & (pl.col("length") % 2 == 0)
+    mine = mine.join(runs.filter(is_copied).select("run"), on="run", how="semi", maintain_order="left")
     if mine.is_empty():
         return lines
     pair = mine.with_columns(pair=pl.int_range(pl.len()) // 2).group_by("pair", maintain_order=True).agg(
