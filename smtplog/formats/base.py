@@ -89,6 +89,10 @@ class Kind:
     carries_nothing: bool = False
     message: Role | None = None
     session: Role | None = None
+    session_by: Literal["pid", "client"] = "pid"
+    """One process serves one client after another, or many at once, told apart by address and port."""
+    hands_on: bool = False
+    """The session goes on in another service, whose record it is."""
     delivers: bool = False
     """It reports a delivery attempt; `status` is in the words of the contract, or absent for what is no mail."""
     expires: bool = False

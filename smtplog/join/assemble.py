@@ -98,11 +98,16 @@ class View:
         """Does any table show them?"""
         return "sessions" in self.wanted or any(self.wants(table, "session_key") for table in self.wanted)
 
-    def session_tie(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """{unit, pid, seq, at, stem}: what the keys of sessions are made of."""
+    def session_tie(self, frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+        """{process, seq, at, stem}: what the sessions of events are known by."""
         names = ("host", "instance", "service")
-        stem = pl.concat_str(*(self.of_place(frame, n).fill_null("-") for n in names), pl.col("pid").cast(pl.String).fill_null("-"), separator="/")
-        return frame.select("pid", "seq", "at", unit=self.of_place(frame, "service_unit"), stem=stem)
+        stem = pl.concat_str(
+            *(self.of_place(frame, n).fill_null("-") for n in names), pl.col("pid").cast(pl.String).fill_null("-"), separator="/"
+        )
+        who = {"unit": self.of_place(frame, "service_unit"), "pid": frame["pid"]}
+        if kind.session_by == "client":
+            who |= {name: frame[name] for name in ("client_ip", "client_port")}
+        return frame.select("seq", "at", process=pl.struct(**who).hash(3), stem=stem)
 
     def of_place(self, frame: pl.DataFrame, name: str) -> pl.Series:
         """A property of the place of every row."""
@@ -133,8 +138,8 @@ class View:
                 "seq", "at", unit=unit, key=key, is_reused=ids.str.len_bytes().fill_null(0) < self.of_place(frame, "letters"),
                 role=pl.when(ids.is_null()).then(pl.lit(lives.END)).otherwise(pl.lit(role)).cast(pl.UInt8),
             )  # fmt: skip
-        process = pl.struct(unit=self.of_place(frame, "service_unit"), pid=frame["pid"]).hash(3)
-        return frame.select("seq", "at", unit=unit, key=process, is_reused=pl.lit(True), role=pl.lit(role, dtype=pl.UInt8))
+        tie = self.session_tie(frame, kind)
+        return tie.select("seq", "at", unit=unit, key="process", is_reused=pl.lit(True), role=pl.lit(role, dtype=pl.UInt8))
 
 
 def messages_and_deliveries(

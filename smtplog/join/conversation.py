@@ -19,7 +19,7 @@ _EVENT: Mapping[str, Any] = {
     "tls_version": pl.String, "tls_cipher": pl.String, "tls_bits": pl.Int64, "tls_trust": pl.String, "tls_sni": pl.String,
     "auth_mechanism": pl.String, "auth_user": pl.String, "auth_reason": pl.String, "session_end": pl.String,
     "command_counts": pl.String, "protocol": pl.String, "raw": pl.String, "role": pl.String, "login_failed": pl.Boolean,
-    "starts_message": pl.Boolean, "refuses": pl.Boolean, "finding": pl.String, "severity": pl.String, "message": pl.String,
+    "starts_message": pl.Boolean, "refuses": pl.Boolean, "hands_on": pl.Boolean, "finding": pl.String, "severity": pl.String, "message": pl.String,
 }  # fmt: skip
 
 
@@ -45,10 +45,16 @@ def sessions(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
         .otherwise(pl.col("said_protocol").str.to_lowercase()),
         duration_s=(pl.col("closed_at") - pl.col("opened_at")).dt.total_microseconds() / 1e6,
         session_key=pl.when("has_start").then("session_key")
-        .otherwise(pl.concat_str(view.session_tie(told)["stem"], pl.lit("@?"))),
+        .otherwise(pl.concat_str(_stem(), pl.lit("@?"))),
         is_internal=pl.col("client_ip").str.starts_with("127.") | (pl.col("client_ip") == "::1"),
     )  # fmt: skip
+    told = told.filter(~(pl.col("is_handed_on").fill_null(False) & ~pl.col("has_end")))
     return shape(told, view.columns("sessions", Session), Session)
+
+
+def _stem() -> pl.Expr:
+    names = [pl.col(name).cast(pl.String).fill_null("-") for name in ("host", "instance", "service", "pid")]
+    return pl.concat_str(*names, separator="/")
 
 
 def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
@@ -80,7 +86,7 @@ def _all_events(events: Frames, view: View) -> pl.DataFrame:
         finding = kind.finding or (None, None, None)
         said = {
             "role": kind.session, "login_failed": kind.login_failed, "starts_message": kind.message == "start",
-            "refuses": kind.delivers, "finding": finding[0], "severity": finding[1], "message": finding[2],
+            "refuses": kind.delivers, "hands_on": kind.hands_on, "finding": finding[0], "severity": finding[1], "message": finding[2],
         }  # fmt: skip
         here = [name for name in _EVENT if name in frame.columns]
         parts.append(frame.select(*here, **{name: pl.lit(value, dtype=_EVENT[name]) for name, value in said.items()}))
@@ -149,4 +155,4 @@ def _findings(whole: pl.DataFrame) -> pl.DataFrame:
 def _end(whole: pl.DataFrame) -> pl.DataFrame:
     """How it ended, and what refusals say of the protocol."""
     ended = pl.col("session_end").replace_strict(_ENDS, default=None, return_dtype=pl.String)
-    return whole.group_by("life").agg(ended=ended.drop_nulls().last(), said_protocol=pl.col("protocol").drop_nulls().first())
+    return whole.group_by("life").agg(ended=ended.drop_nulls().last(), said_protocol=pl.col("protocol").drop_nulls().first(), is_handed_on=pl.col("hands_on").any())

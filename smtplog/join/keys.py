@@ -15,8 +15,8 @@ STAMP = "%Y-%m-%dT%H:%M:%S%.6fZ"
 _RECENT = timedelta(seconds=2)
 
 SCHEMA = {
-    "unit": pl.UInt32,
-    "pid": pl.Int64,
+    "process": pl.UInt64,
+    "stem": pl.String,
     "mark": pl.Int64,
     "at": pl.Datetime("us", "UTC"),
     "ordinal": pl.Int64,
@@ -35,17 +35,17 @@ class SessionKeys:
         """Take in the starts and ends of a block.
 
         Args:
-            events: {unit, pid, seq, at, is_start, stem}, of one block; after a seq in `turns` only.
+            events: {process, seq, at, is_start, stem}, of one block; after a seq in `turns` only.
         """
         if events.is_empty():
             return
         fresh = events.sort("seq").select(
-            "unit", "pid", mark=pl.col("seq") * 2 + (~pl.col("is_start")).cast(pl.Int64), at="at", is_start="is_start", stem="stem"
+            "process", "stem", mark=pl.col("seq") * 2 + (~pl.col("is_start")).cast(pl.Int64), at="at", is_start="is_start"
         )
         second = pl.col("at").dt.truncate("1s")
-        before = self.turns.filter("is_start").group_by("unit", "pid", second.alias("second")).agg(used=pl.col("ordinal").max())
-        fresh = fresh.with_columns(second=second).join(before, on=["unit", "pid", "second"], how="left", nulls_equal=True, maintain_order="left")
-        ordinal = pl.col("is_start").cum_sum().over("unit", "pid", "second").cast(pl.Int64) + pl.col("used").fill_null(0)
+        before = self.turns.filter("is_start").group_by("stem", second.alias("second")).agg(used=pl.col("ordinal").max())
+        fresh = fresh.with_columns(second=second).join(before, on=["stem", "second"], how="left", nulls_equal=True, maintain_order="left")
+        ordinal = pl.col("is_start").cum_sum().over("stem", "second").cast(pl.Int64) + pl.col("used").fill_null(0)
         opened = pl.col("at").dt.strftime(STAMP).fill_null("-")
         fresh = fresh.with_columns(ordinal=ordinal)
         key = pl.concat_str("stem", pl.lit("@"), opened, pl.lit("."), "ordinal")
@@ -53,11 +53,11 @@ class SessionKeys:
         self.turns = pl.concat([self.turns, fresh])
 
     def of(self, events: pl.DataFrame) -> pl.Series:
-        """The session key of every event of {unit, pid, seq, stem}; any order."""
+        """The session key of every event of {process, seq, stem}; any order."""
         numbered = events.with_row_index("row").with_columns(mark=pl.col("seq") * 2).sort("mark")
         found = numbered.join_asof(
-            self.turns.select("unit", "pid", "mark", "session_key").sort("mark"),
-            on="mark", by=["unit", "pid"], check_sortedness=False,
+            self.turns.select("process", "mark", "session_key").sort("mark"),
+            on="mark", by="process", check_sortedness=False,
         )  # fmt: skip
         key = pl.coalesce("session_key", pl.concat_str("stem", pl.lit("@?")))
         return found.sort("row").select(key.alias("session_key")).to_series()
@@ -67,6 +67,6 @@ class SessionKeys:
         if self.turns.is_empty():
             return
         now = self.turns["at"].max()
-        last = pl.col("mark") == pl.col("mark").max().over("unit", "pid")
+        last = pl.col("mark") == pl.col("mark").max().over("process")
         recent = (pl.col("at") > pl.lit(now) - _RECENT).fill_null(False)
         self.turns = self.turns.filter(last | recent)

@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from smtplog.contract import schema
+from smtplog.errors import InputError
 from smtplog.formats.base import Format, Kind
 from smtplog.join import assemble, conversation, lives
 from smtplog.join.assemble import SOURCE_SHIFT
@@ -130,7 +131,7 @@ class Stitcher:
         mine = [(label, frame) for label, frame in frames if view.kind(label).session]
         if not mine:
             return frames
-        tied = {id(frame): view.session_tie(frame) for _, frame in mine}
+        tied = {id(frame): view.session_tie(frame, view.kind(label)) for label, frame in mine}
         turns = [
             tied[id(frame)].with_columns(is_start=pl.lit(view.kind(label).session == "start"))
             for label, frame in mine
@@ -254,19 +255,30 @@ class Stitcher:
         Args:
             state: from a Stitcher that was asked for the same tables.
             place: function (host, program) -> Place, as `detect.place` finds it.
+
+        Raises:
+            InputError: it is not what a Stitcher saved.
         """
-        with zipfile.ZipFile(io.BytesIO(state)) as archive:
-            meta = json.loads(archive.read("state.json"))
-            self.sources = list(meta["sources"])
-            for host, program in meta["places"]:
-                self._place(place(host, program))
-            for sort, thread in self._threads.items():
-                thread.now = {int(unit): datetime.fromisoformat(at) for unit, at in meta["now"][sort].items()}
-            self._keys.turns = pl.read_ipc(io.BytesIO(archive.read("keys")))
-            for name in archive.namelist():
-                sort, _, label = name.partition("/")
-                if label:
-                    self._threads[sort].open[label] = pl.read_ipc(io.BytesIO(archive.read(name)))
+        try:
+            with zipfile.ZipFile(io.BytesIO(state)) as archive:
+                self._take_over(archive, place)
+        except (zipfile.BadZipFile, LookupError, ValueError, pl.exceptions.PolarsError) as error:
+            raise InputError("the saved state is none of this version of smtplog; remove the file to begin anew") from error
+
+    def _take_over(self, archive: zipfile.ZipFile, place: Any) -> None:
+        meta = json.loads(archive.read("state.json"))
+        if meta["contract"] != schema.VERSION:
+            raise ValueError(meta["contract"])
+        self.sources = [*meta["sources"], ""]  # what comes now comes later, also under the same name
+        for host, program in meta["places"]:
+            self._place(place(host, program))
+        for sort, thread in self._threads.items():
+            thread.now = {int(unit): datetime.fromisoformat(at) for unit, at in meta["now"][sort].items()}
+        self._keys.turns = pl.read_ipc(io.BytesIO(archive.read("keys")))
+        for name in archive.namelist():
+            sort, _, label = name.partition("/")
+            if label:
+                self._threads[sort].open[label] = pl.read_ipc(io.BytesIO(archive.read(name)))
 
 
 def _keys(
