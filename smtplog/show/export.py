@@ -102,8 +102,9 @@ class Dataset:
         for part, rows in self._parts(frame):
             held = self._held.setdefault(part, [])
             held.append(rows)
-            if sum(map(len, held)) >= ROW_GROUP:
-                self._write_group(part)
+            count = sum(map(len, held))
+            if count >= ROW_GROUP:
+                self._write_groups(part, count - count % ROW_GROUP)
 
     def _parts(self, frame: pl.DataFrame) -> Iterable[tuple[str, pl.DataFrame]]:
         if not self.by_date or self.time is None:
@@ -112,12 +113,15 @@ class Dataset:
         split = frame.with_columns(day).partition_by("date", as_dict=True, include_key=False, maintain_order=True)
         return [(f"date={key[0]}", rows) for key, rows in split.items()]
 
-    def _write_group(self, part: str) -> None:
+    def _write_groups(self, part: str, count: int | None = None) -> None:
+        """Write so many of the rows that are held for a part; None: all of them."""
         rows = pl.concat(self._held.pop(part))
+        if count is not None and count < rows.height:
+            self._held[part] = [rows[count:]]
         if part not in self._writers:
             (self._work / part).mkdir(parents=True, exist_ok=True)
             self._writers[part] = pq.ParquetWriter(self._work / part / "part-0.parquet", self.schema, compression="zstd")
-        self._writers[part].write_table(self._table(rows), row_group_size=ROW_GROUP)
+        self._writers[part].write_table(self._table(rows[:count]), row_group_size=ROW_GROUP)
 
     def _table(self, rows: pl.DataFrame) -> pa.Table:
         return rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(self.schema)
@@ -125,10 +129,10 @@ class Dataset:
     def close(self) -> None:
         """Finish the files and put the dataset in its place; an older one there is replaced."""
         for part in list(self._held):
-            self._write_group(part)
+            self._write_groups(part)
         if not self._writers and not self.by_date:
             self._held[""] = [pl.DataFrame(schema=schema.of(TABLES[self.table]))]
-            self._write_group("")
+            self._write_groups("")
         for writer in self._writers.values():
             writer.close()
         if self.folder.exists():
