@@ -172,7 +172,7 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
     told = table.select("number", "first_seq", "end_seq", "first_at", "has_start", "has_end")
     told = told.with_columns(place=pl.lit(None, dtype=pl.UInt32), queue_id=pl.lit(None, dtype=pl.String))
     told = told.with_columns(origin=pl.lit(None, dtype=pl.String), removed_at=pl.lit(None, dtype=pl.Datetime("us", "UTC")))
-    for label in sorted(events, key=lambda label: lives.ROLES[view.kind(label).message or "end"]):
+    for label in sorted(events, key=lambda label: (lives.ROLES[view.kind(label).message or "end"], label)):
         kind, frame = view.kind(label), events[label]
         if kind.message is None and not kind.delivers:
             continue
@@ -216,7 +216,7 @@ def _attempts(events: Frames, table: pl.DataFrame, told: pl.DataFrame, view: Vie
     ended = [events[label] for label in events if view.kind(label).expires]
     if ended:
         tries = pl.concat([tries, _expired(tries, pl.concat(ended, how="diagonal"))], how="diagonal")
-    tries = tries.sort("life", "seq")
+    tries = tries.sort("life", "seq", "recipient", "original_recipient")
     if tries.is_empty() and "deliveries" not in view.wanted and not view.wants("messages", "status", "recipients"):
         return tries
     gives = [n for n in ("message_key",) if n in told.columns] + [*(n for n in (*OF_MESSAGE, "size_bytes") if n in told.columns)]

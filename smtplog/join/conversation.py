@@ -63,7 +63,7 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
     told = table.select("number", "first_seq", "first_at", "last_at", "has_start", "has_end", seq="first_seq", at="first_at")
     told = told.with_columns(place=pl.lit(None, dtype=pl.UInt32), pid=pl.lit(None, dtype=pl.Int64), **nothing)
     names = set(schema.spellings(Session)) - {"host", "format", "instance", "service", "closed_by", "protocol"}
-    for label in sorted(events, key=lambda label: lives.ROLES[view.kind(label).session or "part"]):
+    for label in sorted(events, key=lambda label: (lives.ROLES[view.kind(label).session or "part"], label)):
         frame = events[label]
         first = frame.select("life", "place", "pid", *(n for n in frame.columns if n in names)).unique("life", keep="first")
         told = fill(told, first)
