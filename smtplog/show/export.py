@@ -120,7 +120,8 @@ class Dataset:
             self._held[part] = [rows[count:]]
         if part not in self._writers:
             (self._work / part).mkdir(parents=True, exist_ok=True)
-            self._writers[part] = pq.ParquetWriter(self._work / part / "part-0.parquet", self.schema, compression="zstd")
+            file = self._work / part / "part-0.parquet"
+            self._writers[part] = pq.ParquetWriter(file, self.schema, compression="zstd")
         self._writers[part].write_table(self._table(rows[:count]), row_group_size=ROW_GROUP)
 
     def _table(self, rows: pl.DataFrame) -> pa.Table:
