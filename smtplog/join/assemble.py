@@ -101,11 +101,15 @@ class View:
     def session_tie(self, frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
         """{process, seq, at, stem}: what the sessions of events are known by."""
         names = ("host", "instance", "service")
-        stem = pl.concat_str(
-            *(self.of_place(frame, n).fill_null("-") for n in names), pl.col("pid").cast(pl.String).fill_null("-"), separator="/"
-        )
-        who = {"unit": self.of_place(frame, "service_unit"), "pid": frame["pid"]}
-        if kind.session_by == "client":
+        process = pl.col("pid").cast(pl.String)
+        if kind.session_by == "peer":
+            ip, port = (pl.col(n) if n in frame.columns else pl.lit(None, dtype=pl.String) for n in ("client_ip", "client_port"))
+            process = pl.coalesce(pl.concat_str(ip, pl.lit(":"), port.cast(pl.String)), process, ip)
+        stem = pl.concat_str(*(self.of_place(frame, n).fill_null("-") for n in names), process.fill_null("-"), separator="/")
+        who: dict[str, Any] = {"unit": self.of_place(frame, "service_unit"), "pid": frame["pid"]}
+        if kind.session_by == "peer":
+            who = {"unit": who["unit"], "process": process}
+        elif kind.session_by == "client":
             who |= {name: frame[name] for name in ("client_ip", "client_port")}
         return frame.select("seq", "at", process=pl.struct(**who).hash(3), stem=stem)
 
@@ -179,7 +183,7 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
         gives = [name for name in frame.columns if name in names]
         if kind.delivers:
             gives = [name for name in gives if name in ("queue_id", *OF_MESSAGE)]
-        first = frame.select("life", "place", *gives).unique("life", keep="first")
+        first = frame.select("life", "seq", "place", *gives).sort("seq").unique("life", keep="first").drop("seq")
         if kind.origin and kind.message == "start":
             first = first.with_columns(origin=pl.lit(kind.origin))
         if kind.message == "end" and not kind.delivers:

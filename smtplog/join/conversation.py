@@ -12,7 +12,10 @@ from smtplog.contract.records import Session
 from smtplog.join import lives
 from smtplog.join.assemble import Frames, View, fill, shape
 
-_ENDS = {"lost connection": "client", "timeout": "timeout", "too many errors": "server"}
+_ENDS = {
+    "lost connection": "client", "timeout": "timeout", "too many errors": "server",
+    "quit": "quit", "client": "client", "server": "server", "error": "error",
+}  # fmt: skip
 _EVENT: Mapping[str, Any] = {
     "life": pl.UInt32, "seq": pl.Int64, "queue_id": pl.String, "sender": pl.String, "recipient": pl.String,
     "status": pl.String, "stage": pl.String, "reply_code": pl.Int64, "enhanced_code": pl.String, "reply_text": pl.String,
@@ -65,7 +68,8 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
     names = set(schema.spellings(Session)) - {"host", "format", "instance", "service", "closed_by", "protocol"}
     for label in sorted(events, key=lambda label: (lives.ROLES[view.kind(label).session or "part"], label)):
         frame = events[label]
-        first = frame.select("life", "place", "pid", *(n for n in frame.columns if n in names)).unique("life", keep="first")
+        said = frame.select("life", "seq", "place", "pid", *(n for n in frame.columns if n in names))
+        first = said.sort("seq").unique("life", keep="first").drop("seq")
         told = fill(told, first)
     return told.with_columns(
         line=view.line(told),
