@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from smtplog.ask.rules import Context, Hit, Reason, Rule, RuleSet, built_in, load_rules, wording
+from smtplog.ask.rules import Context, Hit, Reason, Rule, RuleSet, built_in, first, load_rules, wording
 from smtplog.read import grammar
 from smtplog.smtp import replies
 
@@ -95,7 +95,7 @@ class _Question(NamedTuple):
 class _Verdict:
     hit: Hit | None
     scope: wording.Scope
-    """What the rule saw: the innermost reply, or the whole template."""
+    """What the rule saw: the innermost reply, or what stands before it."""
     offset: int
     """Where the scope begins in the template."""
     inner: tuple[int, int]
@@ -132,19 +132,18 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
 
     def asked(scope: wording.Scope, *steps: str, textual_only: bool = False) -> Hit | None:
         told = question.providers | rules.providers_told(scope)
-        said = code if scope is inner else scope.code
-        context = Context(told, said, enhanced, stage, question.status)
-        return rules.first(scope, context, *steps, textual_only=textual_only)
+        context = Context(told, code if scope is inner else scope.code, enhanced, stage, question.status)
+        return first(scope, context, rules.candidates(scope), *steps, textual_only=textual_only)
 
     scope, offset = inner, peeled.start
     hit = None
     if code is None or code >= 400:
-        hit = asked(inner, "provider") or asked(inner, "text")
-        if hit is None and len(inner.text) < len(template):
-            whole = wording.Scope(template, rules.spelling)
-            hit = asked(whole, "provider", "text", textual_only=True)
-            scope, offset = (whole, 0) if hit else (scope, offset)
-        hit = hit or asked(inner, "enhanced") or asked(inner, "basic") or asked(inner, "state")
+        hit = asked(inner, "provider", "text")
+        if hit is None and peeled.before:
+            around = wording.Scope(template[: peeled.before], rules.spelling)
+            hit = asked(around, "provider", "text", textual_only=True)
+            scope, offset = (around, 0) if hit else (scope, offset)
+        hit = hit or asked(inner, "enhanced", "basic", "state")
     return _Verdict(hit, scope, offset, (peeled.start, peeled.end), code, enhanced, stage)
 
 
@@ -243,7 +242,8 @@ def column(frame: pl.DataFrame, rules: RuleSet | None = None) -> pl.DataFrame:
     """
     rules = rules or built_in()
     missing = [pl.lit(None, pl.String).alias(name) for name in _INPUTS if name not in frame.columns]
-    asked = frame.select(*(c for c in _INPUTS if c in frame.columns)).with_columns(missing).with_row_index("row")
+    present = [name for name in _INPUTS if name in frame.columns]
+    asked = frame.select(*present, row=pl.int_range(pl.len(), dtype=pl.UInt32)).with_columns(missing)
     text = pl.coalesce("detail", "reply_text")
     failed = asked.filter(
         (pl.col("status").is_null() | ~pl.col("status").is_in(list(SUCCESSES)))

@@ -7,13 +7,12 @@ one operator means by its words and codes), `text` (what anybody means by these 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 
-from smtplog.ask.rules.phrases import Phrase
+from smtplog.ask.rules.phrases import Phrase, keys_of
 from smtplog.ask.rules.wording import Scope, parents
 
 STEPS = ("provider", "text", "enhanced", "basic", "state")
@@ -89,21 +88,27 @@ class Rule:
         """Whether it looks at the words at all."""
         return bool(self.any or self.all or self.signs)
 
-    def fits(self, scope: Scope, context: Context) -> Hit | None:
-        """Compare with one text; the codes, stage and status come from `context`."""
+    def fits(self, scope: Scope, context: Context, phrases: Iterable[Phrase]) -> Hit | None:
+        """Compare with one text.
+
+        Args:
+            scope: the text.
+            context: codes, stage, status, operator.
+            phrases: those of `any` that may be there at all, in their order.
+        """
         if not self._fits_context(context):
             return None
-        if any(phrase.find(scope) for phrase in self.wanted.none):
-            return None
-        sign = self._sign(scope) if self.signs else None
-        said = next((span for phrase in self.wanted.any if (span := phrase.find(scope))), None)
-        if (self.signs or self.wanted.any) and sign is None and said is None:
+        said = next((span for phrase in phrases if (span := phrase.find(scope))), None)
+        sign = self._sign(scope) if self.signs and said is None else None
+        if (self.signs or self.any) and sign is None and said is None:
             return None
         for phrase in self.wanted.all:
             span = phrase.find(scope)
             if span is None:
                 return None
             said = said or span
+        if any(phrase.find(scope) for phrase in self.wanted.none):
+            return None
         return Hit(self, said, sign)
 
     def _fits_context(self, context: Context) -> bool:
@@ -146,6 +151,9 @@ class Hit:
     sign: str | None
 
 
+Candidates = list[tuple[Rule, list[Phrase]]]
+
+
 def _has_enhanced(wanted: Iterable[str], code: str | None) -> bool:
     if code is None:
         return False
@@ -172,22 +180,43 @@ class RuleSet:
         return {sign: p.name for p in self.providers for sign in p.signs}
 
     @cached_property
-    def _index(self) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]], tuple[int, ...]]:
-        """Word -> rules it may fire; beginning of a sign -> rules; rules that no word or sign can exclude."""
-        by_word: dict[str, set[int]] = {}
-        by_sign: dict[str, set[int]] = {}
-        rest: list[int] = []
+    def _by_key(self) -> dict[str, list[tuple[int, int]]]:
+        """Key -> numbers of rule and phrase of `any` that cannot be there without it or its like."""
+        found: dict[str, list[tuple[int, int]]] = {}
         for number, rule in enumerate(self.rules):
-            looked_for = rule.wanted.any if rule.wanted.any or rule.signs else rule.wanted.all[:1]
-            anchors = [phrase.anchors for phrase in looked_for]
-            if not rule.is_textual or None in anchors:
-                rest.append(number)
-                continue
-            for word in itertools.chain.from_iterable(a for a in anchors if a):
-                by_word.setdefault(word, set()).add(number)
-            for sign in rule.signs:
-                by_sign.setdefault(sign[:2], set()).add(number)
-        return _frozen(by_word), _frozen(by_sign), tuple(rest)
+            for which, phrase in enumerate(rule.wanted.any):
+                for key in phrase.anchors:
+                    found.setdefault(key, []).append((number, which))
+        return found
+
+    @cached_property
+    def _by_sign(self) -> dict[str, list[int]]:
+        """The first two characters of a sign -> rules."""
+        found: dict[str, list[int]] = {}
+        for number, rule in enumerate(self.rules):
+            for beginning in dict.fromkeys(sign[:2] for sign in rule.signs):
+                found.setdefault(beginning, []).append(number)
+        return found
+
+    @cached_property
+    def _always(self) -> tuple[int, ...]:
+        """Rules that no word and no sign can exclude."""
+        return tuple(number for number, rule in enumerate(self.rules) if not rule.any and not rule.signs)
+
+    def candidates(self, scope: Scope) -> Candidates:
+        """The rules that may fit a text, in their order, each with its phrases that may be there."""
+        found: dict[int, set[int]] = {number: set() for number in self._always}
+        by_key, by_sign = self._by_key, self._by_sign
+        for key in keys_of(scope) & by_key.keys():
+            for number, which in by_key[key]:
+                found.setdefault(number, set()).add(which)
+        for beginning in {sign[:2] for sign in scope.signs} & by_sign.keys():
+            for number in by_sign[beginning]:
+                found.setdefault(number, set())
+        return [
+            (rule := self.rules[number], [rule.wanted.any[which] for which in sorted(found[number])])
+            for number in sorted(found)
+        ]
 
     @lru_cache(maxsize=1 << 14)  # noqa: B019 - a rule set lives as long as the process
     def providers_of_host(self, host: str) -> frozenset[str]:
@@ -198,18 +227,11 @@ class RuleSet:
         """The operators that a text gives away by tokens only they write."""
         return frozenset(self._by_tell[s] for s in scope.signs if s in self._by_tell)
 
-    def first(self, scope: Scope, context: Context, *steps: str, textual_only: bool = False) -> Hit | None:
-        """The first rule of these steps that fits, in the order of the data."""
-        by_word, by_sign, rest = self._index
-        numbers = set(rest)
-        numbers.update(*(by_word[w] for w in scope.places.keys() & by_word.keys()))
-        numbers.update(*(by_sign[s] for s in {sign[:2] for sign in scope.signs} & by_sign.keys()))
-        for number in sorted(numbers):
-            rule = self.rules[number]
-            if rule.step in steps and (rule.is_textual or not textual_only) and (hit := rule.fits(scope, context)):
-                return hit
-        return None
 
 
-def _frozen(index: dict[str, set[int]]) -> dict[str, tuple[int, ...]]:
-    return {key: tuple(sorted(numbers)) for key, numbers in index.items()}
+def first(scope: Scope, context: Context, candidates: Candidates, *steps: str, textual_only: bool = False) -> Hit | None:
+    """The first of some rules that is of these steps and fits."""
+    for rule, phrases in candidates:
+        if rule.step in steps and (rule.is_textual or not textual_only) and (hit := rule.fits(scope, context, phrases)):
+            return hit
+    return None

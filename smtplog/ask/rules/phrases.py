@@ -22,6 +22,13 @@ from smtplog.ask.rules.wording import MASK, Scope, fold
 GAP = 6
 """Words that `..` may stand for."""
 
+_COMMON = frozenset(
+    ("a", "an", "and", "are", "as", "at", "be", "been", "by", "do", "does", "for", "from", "has", "have", "i", "in", "is")
+    + ("it", "mail", "message", "no", "not", "of", "on", "or", "the", "this", "to", "too", "was", "with", "you", "your")
+    + ("address", "recipient", "rejected", "user", "email", "for", MASK)
+)
+"""Words that are in so many texts that looking for them excludes little."""
+
 Choice = tuple[str, ...]
 """Words that follow each other; the empty choice is no word at all."""
 
@@ -35,12 +42,17 @@ class Element:
 
     @cached_property
     def by_first(self) -> dict[str, tuple[Choice, ...]]:
-        """First word -> the choices that begin with it; pieces of words (with a star) under the empty word."""
-        found: dict[str, list[Choice]] = {}
+        """First word -> the choices of whole words that begin with it."""
+        found: dict[str, tuple[Choice, ...]] = {}
         for choice in self.choices:
-            if choice:
-                found.setdefault("" if "*" in choice[0] else choice[0], []).append(choice)
-        return {word: tuple(choices) for word, choices in found.items()}
+            if choice and not _has_piece(choice):
+                found[choice[0]] = (*found.get(choice[0], ()), choice)
+        return found
+
+    @cached_property
+    def pieces(self) -> tuple[Choice, ...]:
+        """The choices with a star in them."""
+        return tuple(choice for choice in self.choices if _has_piece(choice))
 
     @cached_property
     def is_optional(self) -> bool:
@@ -50,12 +62,20 @@ class Element:
     def ends(self, words: tuple[str, ...], at: int) -> Iterator[int]:
         """Where each choice that stands at a place ends."""
         if at < len(words):
-            for choice in (*self.by_first.get(words[at], ()), *self.by_first.get("", ())):
+            for choice in self.by_first.get(words[at], ()):
+                end = at + len(choice)
+                if words[at:end] == choice:
+                    yield end
+            for choice in self.pieces:
                 end = at + len(choice)
                 if end <= len(words) and all(map(_is, choice, words[at:end])):
                     yield end
         if self.is_optional:
             yield at
+
+
+def _has_piece(choice: Choice) -> bool:
+    return any("*" in word for word in choice)
 
 
 def _is(wanted: str, word: str) -> bool:
@@ -75,19 +95,17 @@ class Phrase:
     elements: tuple[Element, ...]
 
     @cached_property
-    def anchors(self) -> frozenset[str] | None:
-        """Words of which one must be there for the phrase to be there; None when it has only pieces of words."""
+    def anchors(self) -> frozenset[str]:
+        """Keys (`keys_of`) of which a text must have one for the phrase to be there."""
         sets = [
-            frozenset(choice[0] for choice in e.choices)
+            frozenset(min(map(_key, choice), key=_commonness) for choice in e.choices)
             for e in self.elements
-            if not e.is_optional and "" not in e.by_first
+            if not e.is_optional
         ]
-        return min(sets, key=len, default=None)
+        return min(sets, key=lambda keys: (ANYTHING in keys, len(keys & _COMMON), len(keys)))
 
     def find(self, scope: Scope) -> tuple[int, int] | None:
         """First and last-but-one word of its first place; None when it is not there."""
-        if self.anchors is not None and self.anchors.isdisjoint(scope.places):
-            return None
         for at in self._starts(scope):
             end = self._end(scope.words, at, 0)
             if end is not None:
@@ -96,9 +114,10 @@ class Phrase:
 
     def _starts(self, scope: Scope) -> Iterable[int]:
         first = self.elements[0]
-        if first.is_optional or "" in first.by_first:
+        if first.is_optional or first.pieces:
             return range(len(scope.words))
-        return sorted(place for word in first.by_first.keys() & scope.places.keys() for place in scope.places[word])
+        places = scope.places
+        return sorted(place for word in first.by_first.keys() & places.keys() for place in places[word])
 
     def _end(self, words: tuple[str, ...], at: int, number: int) -> int | None:
         if number == len(self.elements):
@@ -110,6 +129,32 @@ class Phrase:
                 if found is not None:
                     return found
         return None
+
+
+ANYTHING = "*"
+FOREIGN = "**"
+_STEM = 4
+
+
+def keys_of(scope: Scope) -> frozenset[str]:
+    """What a text offers to look phrases up by: its words, their beginnings, and whether it leaves ASCII."""
+    words = scope.places.keys()
+    foreign = {FOREIGN} if any(not word.isascii() and word != MASK for word in words) else ()
+    return frozenset((*words, *(f"{word[:_STEM]}*" for word in words), ANYTHING, *foreign))
+
+
+def _key(word: str) -> str:
+    """What a text must offer for a word of a phrase to be in it."""
+    piece = word.strip("*")
+    if "*" not in word:
+        return word
+    if not piece.isascii():
+        return FOREIGN
+    return ANYTHING if word.startswith("*") or len(piece) < _STEM else f"{piece[:_STEM]}*"
+
+
+def _commonness(key: str) -> tuple[bool, bool, int]:
+    return key == ANYTHING, key in _COMMON, -len(key)
 
 
 def phrases(texts: Iterable[str], spelling: Mapping[str, str]) -> tuple[Phrase, ...]:

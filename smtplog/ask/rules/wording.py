@@ -89,6 +89,8 @@ class Peeled:
 
     start: int
     end: int
+    before: int
+    """Where the words that wrap it begin: what stands before them may say more."""
     stage: str | None
     """Where in the dialogue, when the words around it say so."""
 
@@ -103,7 +105,7 @@ def peel(text: str) -> Peeled:
     Returns:
         Its span; the whole text when nothing is wrapped around.
     """
-    start = 0
+    start = before = 0
     for found in grammar.compiled("reply", "wrapper").finditer(text):
         inner = text[found.end() :]
         code = replies.parts(inner[:4]).code
@@ -112,7 +114,7 @@ def peel(text: str) -> Peeled:
             continue
         if is_reply_around and (code is None or found[0].startswith("status=")):
             continue
-        start = found.end()
+        before, start = found.span()
     end, stage = len(text), None
     found_stage = grammar.compiled("reply", "in_reply_to").search(text)
     if found_stage:
@@ -120,7 +122,7 @@ def peel(text: str) -> Peeled:
         stage = next((stage for beginning, stage in STAGES if said.startswith(beginning)), None)
         if found_stage[0].startswith("(") and found_stage.start() > start:
             end = found_stage.start()
-    return Peeled(start, end, stage)
+    return Peeled(start, end, before, stage)
 
 
 @lru_cache(maxsize=1 << 14)

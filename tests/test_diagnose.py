@@ -1,0 +1,467 @@
+"""Why deliveries failed: every rule fires, traps do not, and both engines agree."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smtplog.ask import diagnose, rules
+from smtplog.ask.rules import Rule, wording
+from smtplog.errors import QueryError
+from smtplog.read import grammar
+
+RULES = rules.built_in()
+CASES = [(rule, example) for rule in RULES.rules for example in rule.examples]
+REASONS = (
+    "user_unknown bad_address mailbox_full mailbox_disabled recipient_refused recipient_rate_limited domain_not_found "
+    "domain_no_mail dns_failure connection_failed timeout routing_loop message_expired server_error system_full "
+    "greylisted rate_limited too_many_recipients ip_blocklisted domain_blocklisted bad_reputation rdns_helo "
+    "sender_auth_failed sender_rejected relay_denied smtp_auth tls_failed spam_content virus_attachment "
+    "message_malformed message_too_big policy_rejected protocol_error local_delivery unknown"
+).split()
+
+
+def context(rule: Rule) -> dict[str, str | None]:
+    """What a rule wants to know beside the words."""
+    hosts = next((p.hosts for p in RULES.providers if p.name == rule.provider), ())
+    return {
+        "relay_name": f"mx.{hosts[0]}" if hosts else None,
+        "stage": rule.stages[0] if rule.stages else None,
+        "status": rule.statuses[0] if rule.statuses else None,
+    }
+
+
+def answers(frame: pl.DataFrame) -> list[tuple[str | None, ...]]:
+    return diagnose.column(frame).rows()
+
+
+def short(d: diagnose.Diagnosis) -> tuple[str | None, ...]:
+    return d.reason, d.reason_detail, d.persistence, d.actor
+
+
+# ---- the data
+
+
+def test_the_canonical_reasons_are_these():
+    assert sorted(RULES.reasons) == sorted(REASONS)
+
+
+@pytest.mark.parametrize("reason", RULES.reasons.values(), ids=lambda r: r.name)
+def test_every_reason_says_what_it_means_who_acts_and_whether_to_retry(reason: rules.Reason):
+    assert reason.meaning.endswith(".")
+    assert reason.hint.endswith((".", "?"))
+    assert reason.retry_when.endswith(".")
+    assert reason.retry in {"yes", "no", "after_fix", "unclear"}
+    assert reason.actor in {"sender", "recipient", "receiver", "network", "nobody", "local", "human"}
+    assert reason.persistence in {"hard", "soft", "block"} or reason.name == "unknown"
+
+
+def test_every_reason_is_reached_by_a_rule():
+    assert {rule.reason for rule in RULES.rules} | {"unknown"} == set(REASONS)
+
+
+@pytest.mark.parametrize(("rule", "example"), CASES, ids=[f"{r.id}-{i}" for i, (r, _) in enumerate(CASES)])
+def test_every_example_fires_its_own_rule_so_that_none_is_unreachable(rule: Rule, example: str):
+    found = diagnose.reply(example, **context(rule))
+    assert (found.rule, found.reason) == (rule.id, rule.reason)
+
+
+def test_every_sign_could_stand_in_a_text_as_one_token():
+    shape = grammar.compiled("reply", "sign")
+    wrong = [s for rule in RULES.rules for s in rule.signs if not shape.fullmatch(s.replace("*", "x").replace("?", "1"))]
+    assert wrong == []
+
+
+def test_every_phrase_could_stand_in_a_text():
+    """A choice that the words of no text can equal (an upper case letter, a dot) would be dead."""
+    written = [
+        word
+        for rule in RULES.rules
+        for phrase in (*rule.wanted.any, *rule.wanted.all, *rule.wanted.none)
+        for element in phrase.elements
+        for choice in element.choices
+        for word in choice
+        if word != wording.MASK
+    ]
+    wrong = [w for w in written if wording.Scope(w.replace("*", ""), RULES.spelling).words != (w.replace("*", ""),)]
+    assert wrong == []
+
+
+def test_rules_are_tried_step_by_step():
+    steps = [rule.step for rule in RULES.rules]
+    assert steps == sorted(steps, key=rules.model.STEPS.index)
+
+
+# ---- the innermost reply
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "stage", "said"),
+    [
+        ("host mx.a[192.0.2.1] said: 550 5.1.1 No such user (in reply to RCPT TO command)", "user_unknown", "rcpt", "No such user"),
+        ("delivery temporarily suspended: connect to mx.a[192.0.2.1]:25: Connection refused", "connection_failed", None, "connect to mx.a[192.0.2.1]:25: Connection refused"),
+        ("SMTP error from remote mail server after RCPT TO:<a@b.example>: 552 5.2.2 mailbox full", "mailbox_full", "rcpt", "mailbox full"),
+        ("SMTP error from remote mail server after pipelined end of data: 554 5.7.1 spam", "spam_content", "end_of_data", "spam"),
+        ("host a.b[192.0.2.1] said: 450 4.1.1 <x@y.example>: Recipient address rejected: undeliverable address: host c.d[192.0.2.2] said: 550 5.1.1 user unknown (in reply to RCPT TO command)", "user_unknown", "rcpt", "user unknown"),
+        ("host mx.a[192.0.2.1] refused to talk to me: 554 5.7.1 No SMTP service here", "bad_reputation", None, "No SMTP service here"),
+        ("to=<a@b.example>, relay=none, dsn=4.4.1, status=deferred (connect to mx.a[192.0.2.1]:25: No route to host)", "connection_failed", None, None),
+        ("192.0.2.1_does_not_like_recipient./Remote_host_said:_550_5.1.1_User_unknown/Giving_up_on_192.0.2.1./", "user_unknown", None, None),
+        ("conversation with mx.a[192.0.2.1] timed out while sending RCPT TO", "timeout", "rcpt", None),
+        ("lost connection with mx.a[192.0.2.1] while receiving the initial server greeting", "timeout", "greeting", None),
+        ("unknown user: \"bob\"", "user_unknown", None, None),
+        ("mail for a.example loops back to myself", "routing_loop", None, None),
+        ("mailbox is full: retry timeout exceeded", "mailbox_full", None, None),
+        ("a@b.example: retry timeout exceeded", "message_expired", None, None),
+        ("Cannot start TLS: handshake failure", "tls_failed", None, None),
+        ("maildir delivery failed: create maildir file /home/a/tmp/x: Permission denied", "local_delivery", None, None),
+    ],
+)  # fmt: skip
+def test_the_words_of_the_sending_server_are_peeled_off(text: str, reason: str, stage: str | None, said: str | None):
+    found = diagnose.reply(text)
+    assert (found.reason, found.stage) == (reason, stage)
+    assert said is None or found.reply_text == said
+
+
+def test_a_reply_that_quotes_a_log_entry_is_not_believed():
+    faked = "host mx.a[192.0.2.1] said: 550 5.1.1 <o@x.example>, relay=evil[192.0.2.9]:25, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as DEADBEEF) (in reply to RCPT TO command)"  # noqa: E501
+    found = diagnose.reply(faked)
+    assert (found.reply_code, found.enhanced_code, found.reason) == (550, "5.1.1", "user_unknown")
+
+
+def test_the_codes_of_the_reply_win_over_those_of_the_log():
+    found = diagnose.reply("552 5.2.2 zzz", enhanced_code="5.0.0", reply_code=550)
+    assert (found.reply_code, found.enhanced_code, found.reason) == (552, "5.2.2", "mailbox_full")
+
+
+def test_a_log_code_counts_where_the_reply_has_none():
+    assert diagnose.reply("550 zzz", enhanced_code="5.1.1").reason == "user_unknown"
+    assert diagnose.reply("550 zzz", enhanced_code="5.0.0").reason == "unknown"
+
+
+# ---- traps
+
+
+@pytest.mark.parametrize(
+    ("reason", "text", "relay"),
+    [
+        ("relay_denied", "550 5.7.1 quota.spam-filter.example.com: Relay access denied", None),
+        ("user_unknown", "550 5.1.1 <spam.quota.full@greylist.example>: Recipient address rejected: User unknown", None),
+        ("mailbox_full", "550 5.1.1 <user.unknown@nosuchuser.example> mailbox full", None),
+        ("timeout", "lost connection with spamhaus.blocked.example[192.0.2.1] while sending RCPT TO", None),
+        ("user_unknown", "550 5.1.1 unknown user: \"spam quota blocked\"", None),
+        ("user_unknown", "550 5.1.1 message 552 for user 452 421: no such user here", None),
+        ("sender_auth_failed", "550 5.7.27 did not pass for this message.", "gmail-smtp-in.l.google.com"),
+        ("sender_rejected", "550 5.7.27 refused", "mx.example.org"),
+        ("user_unknown", "550 5.4.1 Recipient address rejected: Access denied. [x.prod.protection.outlook.com]", None),
+        ("rate_limited", "550 5.1.1 <a@b.example> 192.0.2.9 has sent to too many recipients this hour. IB607", None),
+        ("mailbox_full", "552 5.1.1 <a@comcast.net> recipient rejected - extended quota violation", "mx1.comcast.net"),
+        ("recipient_rate_limited", "550 Mailbox unavailable or access denied", "mx3.qq.com"),
+        ("user_unknown", "550 5.7.1 No such user!", None),
+        ("server_error", "554 5.7.1 Client host [192.0.2.1] blocked using zen.spamhaus.org; Error: open resolver", None),
+        ("bad_reputation", "421 4.7.1 [TS03] All messages from 192.0.2.1 will be permanently deferred; Retrying will NOT succeed.", None),
+        ("recipient_rate_limited", "550 5.2.1 The user you are trying to contact is receiving mail at a rate that prevents", None),
+        ("policy_rejected", "550 permanent failure for one or more recipients (a@example.com:blocked)", None),
+        ("user_unknown", "550 permanent failure for one or more recipients (a@example.com:550 5.1.1 No such user)", None),
+        ("sender_rejected", "550 5.1.1 Sender address rejected: user unknown", None),
+        ("spam_content", "550 5.1.1 Message rejected as spam by Content Filtering.", None),
+        ("rdns_helo", "550 5.1.1 Client host rejected: cannot find your reverse hostname, [192.0.2.1]", None),
+        ("user_unknown", "552 1 Requested mail action aborted, mailbox not found", None),
+        ("unknown", "250 2.0.0 Ok: mailbox full, blocked as spam", None),
+        ("unknown", "352 5.2.2 mailbox is full", None),
+        ("unknown", "550 5.0.0", None),
+        ("unknown", "", None),
+        ("user_unknown", "550 5.1.1 Utilisateur inconnu", None),
+        ("mailbox_full", "552 5.2.2 Das Postfach des Empfängers ist voll", None),
+        ("user_unknown", "550 用户不存在", None),
+        ("user_unknown", "550 5.1.1 Пользователь не найден", None),
+        ("mailbox_full", "552 5.2.2 Buzón lleno", None),
+    ],
+)  # fmt: skip
+def test_a_misleading_reply_is_understood(reason: str, text: str, relay: str | None):
+    assert diagnose.reply(text, relay_name=relay).reason == reason
+
+
+LOUD = ("spam", "quota", "blocked", "user-unknown", "mailbox-full", "greylist", "virus", "relay-denied", "spf", "rate-limit")
+
+
+@pytest.mark.parametrize("word", LOUD)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550 zzz {0}.example.com",
+        "550 zzz mx.{0}.example.com",
+        "550 zzz <{0}@example.com>",
+        "550 zzz {0}@{0}.example",
+        "550 zzz https://{0}.example/{0}?{0}",
+        "host {0}.example[192.0.2.1] said: 550 zzz",
+        "host {0}[192.0.2.1] said: 550 zzz",
+        "550 zzz www.{0}.example",
+    ],
+)
+def test_a_word_inside_a_host_name_an_address_or_a_url_never_matches(text: str, word: str):
+    assert diagnose.reply(text.format(word)).reason == "unknown"
+
+
+def test_a_missing_space_behind_a_full_stop_hides_no_word():
+    assert diagnose.reply("550 mailbox is full.Please try someone else").reason == "mailbox_full"
+
+
+def test_an_operators_code_means_what_that_operator_says_only_at_its_hosts():
+    assert diagnose.reply("550 5.7.30 zzz", relay_name="gmail-smtp-in.l.google.com").reason_detail == "dkim"
+    assert diagnose.reply("550 5.7.30 zzz", relay_name="mx.example.org").reason == "tls_failed"
+    assert diagnose.reply("550 5.7.30 zzz", relay_name="google.com.evil.example").reason == "tls_failed"
+    assert diagnose.reply("host aspmx.l.google.com[192.0.2.1] said: 550 5.7.30 zzz").reason == "sender_auth_failed"
+
+
+# ---- what comes with a reason
+
+
+def test_the_evidence_is_the_part_of_the_text_that_the_rule_saw():
+    text = "host mx.a[192.0.2.1] said: 550 5.1.1 <bob@b.example>: Recipient address rejected: User unknown in table (in reply to RCPT TO command)"  # noqa: E501
+    assert diagnose.reply(text).evidence == "User unknown"
+    assert diagnose.reply("550 5.7.1 refused (S3150)").evidence == "S3150"
+    assert diagnose.reply("550 5.1.1 zzz").evidence == "5.1.1"
+
+
+@pytest.mark.parametrize(("rule", "example"), CASES[::7])
+def test_the_evidence_stands_in_the_text(rule: Rule, example: str):
+    evidence = diagnose.reply(example, **context(rule)).evidence
+    assert evidence is None or evidence.lower() in example.lower()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("450 4.7.1 Greylisted for 300 seconds", 300),
+        ("451 Greylisting: try again in 5 minutes", 300),
+        ("421 4.7.0 Too many connections, retry after 1 hour", 3600),
+        ("450 4.7.1 Greylisted", None),
+        ("550 5.1.1 no such user, try again in 5 minutes", None),
+    ],
+)
+def test_a_wait_that_the_text_names_is_told_where_waiting_helps(text: str, seconds: int | None):
+    assert diagnose.reply(text).retry_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "persistence"),
+    [
+        ("550 5.1.1 no such user", "hard"),
+        ("450 4.1.1 no such user", "soft"),
+        ("552 5.2.2 mailbox full", "soft"),
+        ("554 5.7.1 blocked using rbl.example.net", "block"),
+        ("421 4.7.1 [TS03] permanently deferred", "block"),
+        ("550 zzz", "hard"),
+        ("450 zzz", "soft"),
+        ("zzz", None),
+    ],
+)
+def test_persistence_comes_from_the_reason_then_from_the_code(text: str, persistence: str | None):
+    assert diagnose.reply(text).persistence == persistence
+
+
+def test_expiry_carries_the_last_transient_reason():
+    text = "connect to mx.a[192.0.2.1]:25: Connection timed out"
+    assert diagnose.reply(text, status="expired").reason == "connection_failed"
+    assert diagnose.reply("", status="expired").reason == "message_expired"
+    frame = pl.DataFrame({"detail": [text, None], "status": ["expired", "expired"]})
+    assert diagnose.column(frame)["reason"].to_list() == ["connection_failed", "message_expired"]
+
+
+# ---- both engines
+
+
+def test_rows_and_columns_agree_on_every_example():
+    frame = pl.DataFrame(
+        [{"detail": example, **context(rule)} for rule, example in CASES],
+        schema=dict.fromkeys(("detail", "relay_name", "stage", "status"), pl.String),
+    )
+    assert answers(frame) == [short(diagnose.reply(example, **context(rule))) for rule, example in CASES]
+
+
+WORDS = st.sampled_from(
+    ["550", "5.1.1", "450 ", "<a@b.example>", "mx.quota.example", "[192.0.2.1]", "host a.b[192.0.2.1] said: ", "user: \"x\"",
+     "\n", "◦", "İ", "ß", "用户", "\\n", "https://a.example/x", "4XyZ1234abcd9876", "(in reply to RCPT TO command)", "said: ", ""]
+)  # fmt: skip
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(CASES), WORDS, WORDS, st.text(max_size=8)), min_size=8, max_size=30))
+def test_rows_and_columns_agree_on_mutated_texts(drawn: list[tuple[tuple[Rule, str], str, str, str]]):
+    texts = [f"{before}{noise}{case[1]}{noise}{after}" for case, before, after, noise in drawn]
+    contexts = [context(case[0]) for case, *_ in drawn]
+    frame = pl.DataFrame(
+        [{"detail": text, **extra} for text, extra in zip(texts, contexts, strict=True)],
+        schema=dict.fromkeys(("detail", "relay_name", "stage", "status"), pl.String),
+    )
+    assert answers(frame) == [short(diagnose.reply(t, **c)) for t, c in zip(texts, contexts, strict=True)]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.text())
+def test_any_text_is_diagnosed(text: str):
+    assert diagnose.reply(text).reason in REASONS
+
+
+def test_the_answer_does_not_depend_on_the_order_of_the_rows():
+    shuffled = list(range(len(CASES)))
+    random.Random(7).shuffle(shuffled)
+    frame = pl.DataFrame({"detail": [example for _, example in CASES]})
+    assert [answers(frame)[i] for i in shuffled] == answers(frame[shuffled])
+
+
+def test_a_success_has_no_reason():
+    for status in sorted(diagnose.SUCCESSES):
+        assert answers(pl.DataFrame({"detail": ["550 mailbox full"], "status": [status]})) == [(None,) * 4]
+
+
+def test_columns_that_are_not_there_count_as_null():
+    assert diagnose.column(pl.DataFrame({"reply_text": ["mailbox full"]}))["reason"].to_list() == ["mailbox_full"]
+    assert diagnose.column(pl.DataFrame({"x": [1, 2]}))["reason"].to_list() == [None, None]
+    assert diagnose.column(pl.DataFrame({"detail": []}, schema={"detail": pl.String})).shape == (0, 4)
+
+
+def test_codes_alone_are_diagnosed_in_columns():
+    frame = pl.DataFrame({"detail": [None, None], "enhanced_code": ["5.1.1", None], "reply_code": [550, 535]})
+    assert diagnose.column(frame)["reason"].to_list() == ["user_unknown", "smtp_auth"]
+
+
+# ---- suppressions
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("550 5.1.1 <a@b.example>: Recipient address rejected: User unknown in virtual mailbox table", "bounced"),
+        ("550 5.2.1 The email account that you tried to reach is disabled.", "bounced"),
+        ("Domain b.example does not accept mail (nullMX)", "bounced"),
+        ("unknown user: \"bob\"", "bounced"),
+        ("550 5.1.1 zzz", None),
+    ],
+)
+def test_a_dead_address_is_suppressed_with_evidence_and_an_end(text: str, status: str | None):
+    found = diagnose.suppression(diagnose.reply(text, status=status), status=status)
+    assert found is not None
+    assert found.evidence
+    assert found.expires_days > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("450 4.1.1 <a@b.example>: Recipient address rejected: User unknown", "deferred"),
+        ("550 5.1.1 User unknown", "deferred"),
+        ("550 5.1.1 User unknown", "sent"),
+        ("550 4.1.1 User unknown", "bounced"),
+        ("552 5.2.2 mailbox full", "bounced"),
+        ("550 5.7.1 blocked using zen.spamhaus.org", "bounced"),
+        ("450 4.7.1 greylisted", "bounced"),
+        ("550 zzz", "bounced"),
+        ("550 5.1.1 No such user, or blocked by our spam policy", "bounced"),
+        ("550 5.1.1 <a@b.example> 192.0.2.9 has sent to too many recipients this hour. IB607", "bounced"),
+        ("552 5.1.1 <a@comcast.net> recipient rejected - extended quota violation", "bounced"),
+        ("550 5.2.1 The user you are trying to contact is receiving mail at a rate that prevents", "bounced"),
+        ("550 Mailbox unavailable or access denied", "bounced"),
+        ("550 5.1.1 Sender address rejected: user unknown", "bounced"),
+        ("550 5.7.1 Relay access denied", "bounced"),
+        ("550 Address rejected", "bounced"),
+        ("unknown user: \"bob\"", None),
+    ],
+)
+def test_a_live_address_is_never_suppressed(text: str, status: str | None):
+    assert diagnose.suppression(diagnose.reply(text, status=status), status=status) is None
+
+
+@pytest.mark.parametrize(("rule", "example"), CASES)
+def test_only_reasons_about_the_address_are_suppressed(rule: Rule, example: str):
+    found = diagnose.suppression(diagnose.reply(example, **context(rule)), status="bounced")
+    dead = {"user_unknown", "bad_address", "mailbox_disabled", "domain_not_found", "domain_no_mail"}
+    assert found is None or found.reason in dead
+
+
+# ---- rules of one's own
+
+
+def own(tmp_path: Path, text: str) -> rules.RuleSet:
+    path = tmp_path / "own.toml"
+    path.write_text(text, "utf-8")
+    return diagnose.load_rules(path)
+
+
+OWN = '[[text]]\nid = "{id}"\nreason = "{reason}"\nany = ["purple elephants"]\nexamples = ["x"]\nsource = "ours"\n'
+
+
+def test_a_rule_of_ones_own_is_tried_before_the_built_in_ones(tmp_path: Path):
+    mine = own(tmp_path, OWN.format(id="mine", reason="greylisted"))
+    assert diagnose.reply("550 purple elephants: mailbox full", rules=mine).rule == "mine"
+    frame = pl.DataFrame({"detail": ["550 purple elephants: mailbox full"]})
+    assert diagnose.column(frame, mine)["reason"].to_list() == ["greylisted"]
+    assert diagnose.column(frame)["reason"].to_list() == ["mailbox_full"]
+
+
+def test_a_rule_with_the_id_of_a_built_in_one_takes_its_place(tmp_path: Path):
+    mine = own(tmp_path, OWN.format(id="quota", reason="policy_rejected"))
+    assert diagnose.reply("552 5.0.0 mailbox full", rules=mine).rule != "quota"
+    assert diagnose.reply("552 purple elephants", rules=mine).reason == "policy_rejected"
+    assert len(mine.rules) == len(RULES.rules)
+
+
+def test_an_operator_of_ones_own_can_be_named(tmp_path: Path):
+    text = '[operator.ours]\nhosts = ["*.mail.example"]\n[[provider]]\nid = "o"\nreason = "greylisted"\n'
+    mine = own(tmp_path, text + 'provider = "ours"\ncodes = ["5"]\nexamples = ["550 x"]\nsource = "ours"\n')
+    assert diagnose.reply("550 zzz", relay_name="mx1.mail.example", rules=mine).reason == "greylisted"
+    assert diagnose.reply("550 zzz", relay_name="mx1.mail.example.org", rules=mine).reason == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[text", "not TOML"),
+        ('[[words]]\nid = "a"', r"no table \[\[words\]\]"),
+        (OWN.format(id="a", reason="bad_luck"), "there is no reason bad_luck"),
+        (OWN.format(id="a", reason="greylisted") + "colour = 1", "there is no field colour"),
+        (OWN.format(id="a", reason="greylisted").replace('["x"]', '"x"'), "examples is to be a list of texts"),
+        (OWN.format(id="a", reason="greylisted").replace("purple", "(purple"), "do not close"),
+        (OWN.format(id="a", reason="greylisted").replace("purple", "purple)"), "bracket is missing"),
+        (OWN.format(id="a", reason="greylisted").replace("purple elephants", ""), "says nothing"),
+        (OWN.format(id="a", reason="greylisted") * 2, "stands twice"),
+        ('[[text]]\nid = "a"\nreason = "greylisted"\nsource = "x"\nexamples = ["x"]', "no condition"),
+        ('[[text]]\nid = "a"', "reason is missing"),
+        (OWN.format(id="a", reason="greylisted") + 'provider = "nobody"', "no provider nobody"),
+        ("[operator]\nx = 1", "has hosts and signs"),
+    ],
+)
+def test_a_bad_rules_file_is_an_error_with_its_place(tmp_path: Path, text: str, said: str):
+    with pytest.raises(QueryError, match=said) as caught:
+        own(tmp_path, text)
+    assert "own.toml" in str(caught.value)
+
+
+def test_a_missing_rules_file_is_an_error_with_its_name(tmp_path: Path):
+    with pytest.raises(QueryError, match=r"nowhere\.toml"):
+        diagnose.load_rules(tmp_path / "nowhere.toml")
+
+
+# ---- JSON lines
+
+
+def test_json_lines_are_answered_one_by_one_in_their_order():
+    asked = [
+        json.dumps({"reply": "552 5.2.2 mailbox full"}),
+        "no json",
+        json.dumps({"reply": 5}),
+        json.dumps({"reply": "550 zzz", "enhanced_code": "5.1.1", "stage": None, "relay_name": "mx.a", "extra": 1}),
+        json.dumps({"reply": "550 zzz", "status": 3}),
+        json.dumps([1]),
+    ]
+    got = [json.loads(line) for line in diagnose.explain_jsonl(asked)]
+    assert [g.get("reason", "error") for g in got] == ["mailbox_full", "error", "error", "user_unknown", "error", "error"]
+    assert [i for i, g in enumerate(got, 1) if "error" in g and f"line {i}" in g["error"]] == [2, 3, 5, 6]
+    assert got[0]["rule"] == "quota"
+    assert got[0]["enhanced_code_meaning"] == "the mailbox is full (trouble that stays)"
