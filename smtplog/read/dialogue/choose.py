@@ -72,24 +72,29 @@ def is_known_reply(text: str) -> bool:
 
 def best(rows: list[Row], text: str) -> Choice | None:
     """The form that explains most of a text; None when none explains enough to speak of a dialogue."""
+    sample = _sample(rows)
+    if not sample:
+        return None
+    possible = [form for form in FORMS if _is_possible(form, text)]
     found: Choice | None = None
-    for variant in clean.variants(rows):
-        sample = _sample(variant)
-        for form in FORMS:
-            if not _is_possible(form, text):
-                continue
-            choice = judge(form, sample, variant)
+    peels: tuple[clean.Peel, ...] = ()
+    for tried, variant in clean.variants(sample):
+        for form in possible:
+            choice = judge(form, variant, rows)
             enough = _ENOUGH if len(rows) > _TINY or form.grammar is None else 1.0
             if choice.score >= enough and (found is None or choice.score > found.score):
-                found = choice
-    return _better_guess(rows, found)
+                found, peels = choice, tried
+    found = _better_guess(rows, sample, found)
+    if found is not None and not found.is_guess:
+        found.rows = clean.peeled(rows, peels)
+    return found
 
 
-def _better_guess(rows: list[Row], found: Choice | None) -> Choice | None:
+def _better_guess(rows: list[Row], sample: list[Row], found: Choice | None) -> Choice | None:
     """Marks that no form knows, where they explain more than any form does."""
     if found is not None and found.form.grammar is not None:
         return found
-    guessed = guess.form(_sample(rows))
+    guessed = guess.form(sample)
     if guessed is None or (found is not None and found.score >= guessed[1]):
         return found
     return Choice(guessed[0], rows, guessed[1], {"": Counter(reply=1, verb=1)}, is_guess=True)

@@ -97,14 +97,21 @@ PEELS: tuple[tuple[Peel, ...], ...] = (
 """What may be taken off, least first."""
 
 
-def variants(found: list[Row]) -> Iterable[list[Row]]:
-    """The text as it is and with less and less around it; each only when it differs."""
+def variants(found: list[Row]) -> Iterable[tuple[tuple[Peel, ...], list[Row]]]:
+    """A sample as it is and with less and less around it, each with what was taken off; only where it differs."""
     for peels in PEELS:
         now: list[Row] | None = found
         for peel in peels:
             now = peel(now) if now is not None else None
         if now is not None:
-            yield now
+            yield peels, now
+
+
+def peeled(found: list[Row], peels: tuple[Peel, ...]) -> list[Row]:
+    """All rows with the same taken off."""
+    for peel in peels:
+        found = peel(found) or found
+    return found
 
 
 def time(stamp: str | None) -> tuple[datetime | None, float | None]:

@@ -6,7 +6,9 @@ stands. Inside the message nothing is cut that is not the message's own.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator
+from itertools import islice
 from re import Match
 
 from smtplog.read import grammar
@@ -24,8 +26,10 @@ def split(rows: list[Row]) -> list[Row] | None:
     """The rows with flattened ones cut into the lines they once were; None when there is none."""
     out: list[Row] = []
     found = False
+    anchor = grammar.compiled("transcript", "anchor")
     for row in rows:
-        pieces = _cut(row.text) if _SHORTEST <= len(row.text) <= _LONGEST else None
+        is_candidate = _SHORTEST <= len(row.text) <= _LONGEST and anchor.search(row.text)
+        pieces = _cut(row.text) if is_candidate else None
         if pieces is None:
             out.append(row)
             continue
@@ -66,13 +70,13 @@ def _stands_free(text: str, match: Match[str]) -> bool:
 
 def _lines(segments: list[tuple[str, str]]) -> Iterator[str]:
     """One line for every mark; inside the message a server's mark is only text."""
-    dots = [i for i, (_, text) in enumerate(segments) if text.strip() == "."]
+    has_dot_ahead = _dots_ahead(segments)
     is_data = False
     held = ""
     for i, (mark, text) in enumerate(segments):
         is_server = mark[0] in "S<"
         said = text.strip()
-        if is_data and is_server and any(d > i for d in dots[-1:]) and _dot_before_data(segments, i):
+        if is_data and is_server and has_dot_ahead[i]:
             held = f"{held} {mark} {said}".strip() if held else f"C: {mark} {said}"
             yield held
             held = ""
@@ -98,15 +102,14 @@ def _lines(segments: list[tuple[str, str]]) -> Iterator[str]:
         yield held
 
 
-def _dot_before_data(segments: list[tuple[str, str]], i: int) -> bool:
-    """Does a lone dot come before the server asks for a message again?"""
-    for _, text in segments[i:]:
-        said = text.strip()
-        if said == ".":
-            return True
-        if said.startswith("354 "):
-            return False
-    return False
+def _dots_ahead(segments: list[tuple[str, str]]) -> list[bool]:
+    """For every segment: does a lone dot come before the server asks for a message again?"""
+    out, is_ahead = [False] * len(segments), False
+    for i in range(len(segments) - 1, -1, -1):
+        said = segments[i][1].strip()
+        is_ahead = said == "." or (is_ahead and not said.startswith("354 "))
+        out[i] = is_ahead
+    return out
 
 
 class _Walk:
@@ -154,6 +157,7 @@ def _cuts(text: str, replies: dict[int, Match[str]], said: dict[int, Match[str]]
     cuts: list[int] = []
     messages: set[int] = set()
     skip_to = 0
+    reply_places = sorted(replies)
     for place in sorted(replies.keys() | said.keys()):
         if place < skip_to:
             continue
@@ -171,7 +175,7 @@ def _cuts(text: str, replies: dict[int, Match[str]], said: dict[int, Match[str]]
             walk.owed -= 1 if len(cuts) > 1 else 0
             walk.taken += walk.asks_rcpt and code[0] == "2"
             if code in {"334", "354"}:
-                start, end = _behind(text, match.end(), replies, is_data=code == "354")
+                start, end = _behind(text, match.end(), reply_places, is_data=code == "354")
                 cuts.append(start)
                 if code == "354":
                     messages.add(start)
@@ -187,15 +191,15 @@ def _cuts(text: str, replies: dict[int, Match[str]], said: dict[int, Match[str]]
     return cuts, messages
 
 
-def _behind(text: str, start: int, replies: dict[int, Match[str]], *, is_data: bool) -> tuple[int, int]:
+def _behind(text: str, start: int, places: list[int], *, is_data: bool) -> tuple[int, int]:
     """Where the answer to 334, or the message after 354, begins and where the next reply does."""
-    later = sorted(p for p in replies if p > start)
+    later = islice(places, bisect(places, start), None)
     if is_data:
-        end = next((p for p in later if text[:p].rstrip().endswith(" .")), len(text))
+        end = next((p for p in later if text[max(p - 9, 0) : p].rstrip().endswith(" .")), len(text))
         words_end = text.find("<CR><LF>.<CR><LF>", start, start + 120)
         begin = words_end + 17 if words_end >= 0 else _after_sentence(text, start, end)
         return min(begin, end), end
-    end = later[0] if later else len(text)
+    end = next(later, len(text))
     words = text[start:end].split()
     if len(words) < 2:
         return end, end

@@ -44,10 +44,9 @@ def marks(talk: Conversation) -> Iterator[Seen]:
 def hello(talk: Conversation) -> Iterator[Seen]:
     """RFC 5321 s.4.1.1.1: the name; s.3.2: the way back to HELO."""
     steps = talk.steps
-    for i, step in enumerate(steps):
-        if step.verb not in commands.HELLOS:
-            continue
-        if step.verb == "EHLO" and step.code >= 500 and any(s.verb == "HELO" for s in steps[i + 1 :]):
+    back = max((i for i, step in enumerate(steps) if step.verb == "HELO"), default=-1)
+    for step in steps[: back + 1]:
+        if step.verb == "EHLO" and step.code >= 500:
             yield Seen("ehlo-fallback", step.line, said(step))
     first = next((s for s in steps if s.verb in commands.HELLOS and s.argument), None)
     if first is not None:
@@ -154,10 +153,12 @@ def encryption(talk: Conversation) -> Iterator[Seen]:
                 yield Seen("ehlo-missing-after-starttls", after.line, said(after))
         if talk.server_port == 465:
             yield Seen("starttls-on-465", step.line, said(step))
+    if any(s.verb == "STARTTLS" for s in steps):
+        return
     for place, step in enumerate(steps):
         if step.verb in {"MAIL", "AUTH"} and not step.is_tls:
             offer = offered(talk, place)
-            if offer is not None and "STARTTLS" in offer and not any(s.verb == "STARTTLS" for s in steps):
+            if offer is not None and "STARTTLS" in offer:
                 yield Seen("starttls-not-used", step.line, said(step))
                 return
 

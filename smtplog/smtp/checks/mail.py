@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from smtplog.smtp.checks.seen import Check, Seen, said, words
-from smtplog.smtp.dialogue import Answer, Conversation, Kind, Mail
+from smtplog.smtp.dialogue import Answer, Conversation, Kind, Mail, Step
 
 _LONGEST_COMMAND = 510
 _LONGEST_LOGIN = 12288
@@ -103,8 +103,12 @@ def utf8(talk: Conversation) -> Iterator[Seen]:
 
 def chunks(talk: Conversation) -> Iterator[Seen]:
     """RFC 3030 s.2, s.3: BDAT after a failure, BDAT and DATA together, binary with DATA."""
+    by_mail: dict[int, list[Step]] = {}
+    for step in talk.steps:
+        if step.mail is not None and step.verb in {"BDAT", "DATA"}:
+            by_mail.setdefault(id(step.mail), []).append(step)
     for mail in talk.mails:
-        steps = [step for step in talk.steps if step.mail is mail]
+        steps = by_mail.get(id(mail), [])
         bdats = [step for step in steps if step.verb == "BDAT"]
         datas = [step for step in steps if step.verb == "DATA"]
         failed = next((step for step in bdats if step.code >= 400), None)

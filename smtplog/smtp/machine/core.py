@@ -12,6 +12,9 @@ from smtplog.smtp.replies import parts
 _ONLY = {354: frozenset({"DATA"}), 221: frozenset({"QUIT"}), 235: frozenset({"AUTH"}), 334: frozenset({"AUTH"})}
 """Codes that answer only one command: they find it in the queue even where replies before it are missing."""
 
+_MOST_OUTSTANDING = 300
+"""Commands without an answer that are waited for."""
+
 _NEW_GREETING = frozenset({"STARTTLS", "XCLIENT"})
 
 
@@ -256,6 +259,8 @@ class Machine(State):
         self.check_group(step)
         talk.offers[len(talk.steps)] = self.offered
         talk.steps.append(step)
+        if len(self.queue) >= _MOST_OUTSTANDING:  # nobody pipelines so many: the answers are not in the transcript
+            self.queue.popleft()
         handler = SAY.get(verb)
         if handler is not None:
             handler(self, step, i)

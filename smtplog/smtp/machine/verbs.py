@@ -42,7 +42,7 @@ def _say_rcpt(state: State, step: Step, i: int) -> None:
     path = commands.path("RCPT", step.argument)
     step.rcpt = Rcpt(path.address, path.is_redacted, list(path.parameters), step.line, step.text)
     step.mail = state.mail if state.mail is not None and not state.mail.is_ended else None
-    if step.mail is None and not any(s.verb == "MAIL" for s in state.talk.steps) and not state.talk.has_greeting:
+    if step.mail is None and not state.talk.mails and not state.talk.has_greeting:
         step.mail = state.unseen_mail(step)
     if step.mail is not None:
         step.mail.rcpts.append(step.rcpt)
