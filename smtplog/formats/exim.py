@@ -113,11 +113,15 @@ def _session(steps: tuple[Step, ...] = ()) -> tuple[Step, ...]:
 
 
 def _closed(who: str) -> tuple[Step, ...]:
-    return _session((Constant("closed_by", who),))
+    return _session((Constant("session_end", who),))
 
 
 def _kind(name: str, *rules: str, **more: Any) -> Kind:
     """A kind of entry that is not hot: its texts may be anybody's."""
+    if more.get("delivers") or more.get("message"):
+        more["steps"] = (*more.get("steps", ()), Constant("queue_id", "NOQUEUE"))
+    if more.get("session"):
+        more["session_by"] = "peer"
     return Kind(name, rules or (name,), (), may_refuse=True, **more)
 
 
@@ -128,7 +132,8 @@ def _refusal(name: str, stage: str, *rules: str, steps: tuple[Step, ...] = (), *
 
 _HOT = (
     Kind("delivery", ("delivery",), (), _SENT, hot=True, message="part", delivers=True),
-    Kind("arrival", ("arrival", "arrival_for"), (), _ARRIVAL, hot=True, message="start", session="part", origin="smtp"),
+    Kind("arrival", ("arrival", "arrival_for"), (), _ARRIVAL, hot=True, message="start", session="part", session_by="peer",
+         origin="smtp"),
     Kind("completed", ("completed",), (), _seconds("queue_time", "delay_s"), hot=True, message="end"),
     Kind("local_arrival", ("local_arrival", "local_arrival_for"), (), _ARRIVAL, hot=True, message="start", origin="local"),
     Kind("not_due", ("not_due",), (), _NOT_DUE, hot=True, message="part"),
@@ -140,7 +145,7 @@ _HOT = (
 
 _SESSIONS = (
     _kind("connection", "connection", "connection_numbered", session="start"),
-    _kind("session_closed", "closed_session", steps=_session((Lookup("closing", "closed_by", CLOSED_BY),)), session="end"),
+    _kind("session_closed", "closed_session", steps=_session((Lookup("closing", "session_end", CLOSED_BY),)), session="end"),
     _refusal("reject_rcpt", "rcpt", "rejected_rcpt"),
     _kind("attempt", steps=_REASON, message="part"),
     _kind("no_mail", steps=_session((*_TLS, Split("auth", ("auth_parts",), is_spent=True))), session="part"),
@@ -154,7 +159,7 @@ _SESSIONS = (
     _kind("incomplete_transaction", "incomplete", session="part"),
     _kind("synchronization_error", "sync_error", steps=_closed("error"), session="part"),
     _kind("input_lost", session="part"),
-    _kind("auth_failed", "auth_failed", "auth_failed_local", session="part"),
+    _kind("auth_failed", "auth_failed", "auth_failed_local", session="part", login_failed=True),
     _kind("sender_verify", session="part"),
     _kind("tls_error", "tls_error_in", session="part"),
     _kind("warning", session="part"),
@@ -224,7 +229,7 @@ _QUEUE = (
 )  # fmt: skip
 
 _MESSAGE_LOG = (
-    _kind("arrival", "msglog_received", steps=_ARRIVAL, message="start", origin="smtp"),
+    _kind("msglog_arrival", "msglog_received", steps=_ARRIVAL, message="start", origin="smtp"),
     _kind("bounce_arrival", "msglog_bounce", steps=_ARRIVAL, message="start", origin="bounce"),
     _kind("not_due", "msglog_not_due", steps=_NOT_DUE, message="part"),
     _kind("deferral", "msglog_deferral", steps=_DEFERRED, message="part", delivers=True),

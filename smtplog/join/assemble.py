@@ -103,8 +103,10 @@ class View:
         names = ("host", "instance", "service")
         process = pl.col("pid").cast(pl.String)
         if kind.session_by == "peer":
-            ip, port = (pl.col(n) if n in frame.columns else pl.lit(None, dtype=pl.String) for n in ("client_ip", "client_port"))
-            process = pl.coalesce(pl.concat_str(ip, pl.lit(":"), port.cast(pl.String)), process, ip)
+            nothing = pl.lit(None, dtype=pl.String)
+            given = ("client_ip", "client_port", "connection_id")
+            ip, port, connection = (pl.col(n).cast(pl.String) if n in frame.columns else nothing for n in given)
+            process = pl.coalesce(pl.concat_str(ip, pl.lit(":"), port), connection, process, ip)
         stem = pl.concat_str(*(self.of_place(frame, n).fill_null("-") for n in names), process.fill_null("-"), separator="/")
         who: dict[str, Any] = {"unit": self.of_place(frame, "service_unit"), "pid": frame["pid"]}
         if kind.session_by == "peer":

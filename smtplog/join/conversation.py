@@ -48,16 +48,11 @@ def sessions(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
         .otherwise(pl.col("said_protocol").str.to_lowercase()),
         duration_s=(pl.col("closed_at") - pl.col("opened_at")).dt.total_microseconds() / 1e6,
         session_key=pl.when("has_start").then("session_key")
-        .otherwise(pl.concat_str(_stem(), pl.lit("@?"))),
+        .otherwise(pl.col("session_key").str.splitn("@", 2).struct.field("field_0") + "@?"),
         is_internal=pl.col("client_ip").str.starts_with("127.") | (pl.col("client_ip") == "::1"),
     )  # fmt: skip
     told = told.filter(~(pl.col("is_handed_on").fill_null(False) & ~pl.col("has_end")))
     return shape(told, view.columns("sessions", Session), Session)
-
-
-def _stem() -> pl.Expr:
-    names = [pl.col(name).cast(pl.String).fill_null("-") for name in ("host", "instance", "service", "pid")]
-    return pl.concat_str(*names, separator="/")
 
 
 def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
