@@ -241,6 +241,90 @@ def summary(
     _confess(found.tally, inputs)
 
 
+Rules = Annotated[Path | None, typer.Option("--rules", help="File of your own diagnosis rules (TOML), tried before the built-in ones.")]
+
+
+@app.command()
+def explain(
+    text: Annotated[str, typer.Argument(metavar="TEXT|-", help="A reply, a log line or a transcript; - reads standard input.")],
+    relay: Annotated[str | None, typer.Option(help="The host that answered.")] = None,
+    stage: Annotated[str | None, typer.Option(help="connect, helo, mail, rcpt, data, end_of_data ...")] = None,
+    rules: Rules = None,
+    form: Annotated[str, typer.Option("--format", help="text, or jsonl: with -, one JSON object a line in and out.")] = "text",
+) -> None:
+    """Why it failed, who must act and what to do."""
+    from smtplog.ask import diagnose
+    from smtplog.ask.explain import explain as ask
+    from smtplog.show import explain as show
+
+    if form not in ("text", "jsonl"):
+        raise QueryError(f"--format {form}: known are text, jsonl")
+    if text == "-" and form == "jsonl":
+        known = diagnose.load_rules(rules) if rules else None
+        for line in diagnose.explain_jsonl(sys.stdin, known):
+            print(line)
+        return
+    answers = ask(sys.stdin.read() if text == "-" else text, relay=relay, stage=stage, rules=rules)
+    show.show(answers, form, sys.stdout)
+    if not answers:
+        _say("smtplog: nothing failed in it")
+    raise typer.Exit(0 if answers else 1)
+
+
+@app.command()
+def failures(
+    inputs: Inputs,
+    top: Annotated[int, typer.Option(min=1, help="Groups to show.")] = 20,
+    suppressions: Annotated[str | None, typer.Option(help="Write the addresses that are safe to suppress to this CSV file.")] = None,
+    rules: Rules = None,
+    form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None,
+    since: Since = None, until: Until = None, sender: Sender = None, recipient: Recipient = None,
+    domain: Domain = None, client: Client = None, relay: Relay = None, status: Status = None, host: Host = None,
+    reason: Reason = None, actor: Actor = None, where: Where = None,
+) -> None:  # fmt: skip
+    """Failed and deferred deliveries by reason and operator: what to mend first."""
+    from smtplog.ask.failures import failures as ask
+    from smtplog.show import failures as show
+
+    options = _options(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host, rules=rules)
+    query = _query(
+        "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, domain=domain,
+        client=client, relay=relay, status=status, host=host, reason=reason, actor=actor, where=where,
+    )  # fmt: skip
+    with _progress(inputs) as progress:
+        found = ask(inputs, replace(options, progress=progress), query, top=top)
+    show.show(found, form, sys.stdout)
+    if suppressions:
+        _say(f"smtplog: {show.write_suppressions(found, suppressions):,} addresses written to {suppressions}")
+    _confess(found.tally, inputs)
+    raise typer.Exit(0 if found.groups else 1)
+
+
+@app.command()
+def transcript(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="A pasted dialogue; - reads standard input.")],
+    form: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
+    show_secrets: Secrets = False,
+) -> None:
+    """One dialogue for eyes: commands, replies, findings, a verdict per recipient."""
+    from smtplog.pipeline import document
+    from smtplog.show import dialogue, export, render
+
+    if form not in ("text", "jsonl"):
+        raise QueryError(f"--format {form}: known are text, jsonl")
+    sessions = document(file, show_secrets=show_secrets)
+    console = render.console(sys.stdout, width=None if sys.stdout.isatty() else 100)
+    for session in sessions:
+        if form == "jsonl":
+            print(export.json_line(session))
+        else:
+            console.print(dialogue.render(session))
+    if not sessions:
+        _say(f"smtplog: {file}: no SMTP dialogue found in it; `smtplog check` tells what it is")
+    raise typer.Exit(0 if sessions else 1)
+
+
 @app.command()
 def check(
     inputs: Inputs,

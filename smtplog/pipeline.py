@@ -299,3 +299,16 @@ def export(
     if state:
         replace_file(state, kept[0])
     return {name: one.rows for name, one in sets.items()}
+
+
+def document(given: object, *, show_secrets: bool = False) -> list[Session]:
+    """The sessions of one transcript, whatever else stands in the file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    from smtplog.read import dialogue  # noqa: PLC0415
+
+    data = b"".join(block.data for one in source.inputs([given]) for block in source.blocks(one))
+    text = data[:DOCUMENT_BYTES].decode("utf-8", "backslashreplace")
+    return dialogue.sessions(text, source=str(given), show_secrets=show_secrets)

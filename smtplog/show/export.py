@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from smtplog.contract import schema
-from smtplog.contract.records import TABLES
+from smtplog.contract.records import TABLES, Record
 from smtplog.errors import OutputError
 
 STAMP = "%Y-%m-%dT%H:%M:%S%.6fZ"
@@ -183,3 +183,8 @@ def replace_file(path: Path, data: bytes) -> None:
         work.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from error
+
+
+def json_line(record: Record) -> str:
+    """One record as a JSON line."""
+    return record.model_dump_json()

@@ -1,0 +1,80 @@
+"""One pasted text -> why it failed: a reply, a log line or a transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from smtplog import library
+from smtplog.ask import diagnose
+from smtplog.ask.diagnose import Diagnosis
+from smtplog.contract.records import Event, Session
+from smtplog.read import dialogue
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A diagnosis and what it is about."""
+
+    about: str
+    """`reply`, `log line` or `transcript`."""
+    diagnosis: Diagnosis
+    recipient: str | None = None
+    status: str | None = None
+
+
+def explain(text: str, *, relay: str | None = None, stage: str | None = None, rules: Path | None = None) -> list[Answer]:
+    """Find out what a text is and diagnose it; one answer for each failure in it.
+
+    Args:
+        text: a reply, log lines (one a line) or a transcript.
+        relay: the host that answered, when known.
+        stage: the SMTP stage, when known.
+        rules: a file of further rules.
+
+    Returns:
+        At least one answer, unless all that the text reports went well.
+
+    Raises:
+        QueryError: the rules file cannot be used.
+    """
+    known = diagnose.load_rules(rules) if rules else None
+    if dialogue.likelihood(text) >= 0.5:
+        found = [answer for session in dialogue.sessions(text) for answer in _session(session, relay, known)]
+        if found:
+            return found
+    events = [library.parse_line(line) for line in text.splitlines() if line.strip()]
+    mine = [event for event in events if isinstance(event, Event)]
+    if mine:
+        return [answer for event in mine if (answer := _event(event, relay, stage, known))]
+    return [Answer("reply", diagnose.reply(text.strip(), relay_name=relay, stage=stage, rules=known))]
+
+
+def _event(event: Event, relay: str | None, stage: str | None, rules: diagnose.RuleSet | None) -> Answer | None:
+    text = event.detail or event.reply_text
+    if text is None or event.status in diagnose.SUCCESSES:
+        return None
+    found = diagnose.reply(
+        text, relay_name=relay or event.relay_name, stage=stage or event.stage, enhanced_code=event.enhanced_code,
+        reply_code=event.reply_code, status=event.status, rules=rules,
+    )  # fmt: skip
+    return Answer("log line", found, event.recipient, event.status)
+
+
+def _session(session: Session, relay: str | None, rules: diagnose.RuleSet | None) -> Iterator[Answer]:
+    host = relay or session.server_name
+    for transaction in session.transactions or []:
+        for one in transaction.recipients:
+            if one.outcome in ("rejected", "deferred") and one.reply:
+                found = diagnose.reply(
+                    "\n".join(one.reply.lines or []) or one.reply.text or "", relay_name=host, stage=one.stage,
+                    enhanced_code=one.reply.enhanced_code, reply_code=one.reply.code, rules=rules,
+                )  # fmt: skip
+                yield Answer("transcript", found, one.address, one.outcome)
+    if not session.transactions:
+        for exchange in session.exchanges or []:
+            for reply in exchange.replies:
+                if (reply.code or 0) >= 400:
+                    text = "\n".join(reply.lines or []) or reply.text or ""
+                    yield Answer("transcript", diagnose.reply(text, relay_name=host, reply_code=reply.code, rules=rules))

@@ -1,0 +1,140 @@
+"""Why mail was not delivered, grouped so that one cause is one row: reason by operator, incidents, suppressions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+
+from smtplog import pipeline
+from smtplog.ask import diagnose
+from smtplog.ask.diagnose import wording
+from smtplog.ask.query import Query
+from smtplog.read.tally import Tally
+
+FAILED = ("deferred", "bounced", "expired", "rejected", "temp_rejected")
+_COLUMNS = frozenset(
+    {"at", "source", "line", "status", "recipient", "recipient_domain", "relay_name", "relay_ip", "reply_code", "enhanced_code",
+     "reply_text", "detail", "stage", "reason", "reason_detail", "persistence", "actor", "is_internal"}
+)  # fmt: skip
+_INCIDENT_REASONS = ("ip_blocklisted", "domain_blocklisted", "bad_reputation", "rate_limited", "connection_failed", "timeout",
+                     "server_error", "dns_failure", "tls_failed")  # fmt: skip
+_INCIDENT_RECIPIENTS = 5
+"""A block or outage that meets so many recipients is one incident."""
+
+
+@dataclass
+class Failures:
+    """What `failures` shows.
+
+    groups: reason x operator, the largest first. suppressions: addresses safe to leave out.
+    """
+
+    groups: list[dict[str, Any]] = field(default_factory=list)
+    unclassified: list[dict[str, Any]] = field(default_factory=list)
+    suppressions: list[dict[str, Any]] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+
+
+def failures(
+    given: Iterable[object], options: pipeline.Options, query: Query | None = None, *, top: int = 50
+) -> Failures:  # fmt: skip
+    """Read everything and group what failed.
+
+    Args:
+        given: what `source.inputs` takes.
+        options: how to read; its `rules` extend the diagnosis.
+        query: which deliveries count; None: all.
+        top: groups to give out.
+    """
+    out = Failures()
+    rules = diagnose.load_rules(options.rules) if options.rules else None
+    condition = query.expression("deliveries") if query and not query.is_open else pl.lit(True)
+    kept: list[pl.DataFrame] = []
+    needed = _COLUMNS | frozenset(condition.meta.root_names())
+    for frames in pipeline.run(given, {"deliveries": needed}, replace(options), out.tally):
+        frame = frames.get("deliveries")
+        if frame is not None:
+            kept.append(frame.filter(pl.col("status").is_in(FAILED) & ~pl.col("is_internal") & condition))
+    if not kept:
+        return out
+    whole = pl.concat(kept)
+    whole = whole.with_columns(operator=_operators(whole, rules))
+    out.groups = _groups(whole, top)
+    out.unclassified = _clusters(whole.filter(pl.col("reason") == "unknown"), top)
+    out.suppressions = _suppressions(whole, rules)
+    return out
+
+
+def _operators(whole: pl.DataFrame, rules: diagnose.RuleSet | None) -> pl.Series:
+    """Who runs the next hop: a known operator, else the host's registered part as logged, else the domain."""
+    known = rules or diagnose.built_in()
+    hosts = whole["relay_name"].unique().drop_nulls().to_list()
+    names = {host: " ".join(sorted(known.providers_of_host(host))) or _stem(host) for host in hosts}
+    named = whole["relay_name"].replace_strict(names, default=None, return_dtype=pl.String) if names else whole["relay_name"]
+    return whole.select(pl.coalesce(named.alias("n"), pl.col("recipient_domain"), pl.lit("-"))).to_series().alias("operator")
+
+
+def _stem(host: str) -> str:
+    """The last two labels of a host name: MX hosts of one operator share them."""
+    labels = host.rsplit(".", 2)
+    return ".".join(labels[-2:]) if len(labels) > 2 and not host.replace(".", "").isdigit() else host
+
+
+def _groups(whole: pl.DataFrame, top: int) -> list[dict[str, Any]]:
+    first, last = whole["at"].min(), whole["at"].max()
+    middle = first + (last - first) / 2 if first is not None and last is not None else None  # type: ignore[operator]
+    late = (pl.col("at") > middle).sum() if middle is not None else pl.lit(0)
+    text = pl.coalesce("reply_text", "detail")
+    grouped = (
+        whole.sort("at")
+        .group_by("reason", "operator", "persistence", "actor", maintain_order=True)
+        .agg(
+            attempts=pl.len(), recipients=pl.col("recipient").n_unique(), domains=pl.col("recipient_domain").n_unique(),
+            first_at=pl.col("at").min(), last_at=pl.col("at").max(), late=late, example=text.last(),
+            source=pl.col("source").last(), line=pl.col("line").last(), statuses=pl.col("status").unique().sort(),
+        )
+        .sort("recipients", "attempts", "reason", "operator", descending=[True, True, False, False])
+        .head(top)
+    )  # fmt: skip
+    hints = diagnose.built_in().reasons
+    rows = grouped.to_dicts()
+    for row in rows:
+        late_n = row.pop("late")
+        row["trend"] = "rising" if late_n > 0.7 * row["attempts"] else "falling" if late_n < 0.3 * row["attempts"] else "steady"
+        row["is_incident"] = row["reason"] in _INCIDENT_REASONS and row["recipients"] >= _INCIDENT_RECIPIENTS
+        row["hint"] = hints[row["reason"]].hint if row["reason"] in hints else None
+    return rows
+
+
+def _clusters(unknown: pl.DataFrame, top: int) -> list[dict[str, Any]]:
+    """Texts that no rule knows, put together by their wording."""
+    if unknown.is_empty():
+        return []
+    text = pl.coalesce("reply_text", "detail", pl.lit(""))
+    worded = unknown.with_columns(template=wording.template_column(text), text=text)
+    grouped = worded.group_by("template", maintain_order=True).agg(
+        attempts=pl.len(), recipients=pl.col("recipient").n_unique(), example=pl.col("text").first(),
+        source=pl.col("source").first(), line=pl.col("line").first(),
+    )  # fmt: skip
+    return grouped.sort("attempts", descending=True, maintain_order=True).head(top).to_dicts()
+
+
+def _suppressions(whole: pl.DataFrame, rules: diagnose.RuleSet | None) -> list[dict[str, Any]]:
+    """The addresses whose last word is safe to act on, with evidence and the day it expires."""
+    hard = whole.filter((pl.col("persistence") == "hard") & pl.col("recipient").is_not_null()).sort("at")
+    out = []
+    for row in hard.unique("recipient", keep="last", maintain_order=True).iter_rows(named=True):
+        found = diagnose.reply(
+            row["detail"] or row["reply_text"] or "", relay_name=row["relay_name"], stage=row["stage"],
+            enhanced_code=row["enhanced_code"], reply_code=row["reply_code"], status=row["status"], rules=rules,
+        )  # fmt: skip
+        safe = diagnose.suppression(found, status=row["status"], rules=rules)
+        if safe and row["at"] is not None:
+            until = row["at"] + timedelta(days=safe.expires_days)
+            out.append({"address": row["recipient"], "reason": safe.reason, "at": row["at"], "expires_at": until,
+                        "evidence": safe.evidence, "source": row["source"], "line": row["line"]})  # fmt: skip
+    return out
