@@ -316,8 +316,8 @@ def _split(hits: pl.DataFrame, name: str, step: Split) -> pl.DataFrame:
         if not found.is_empty():
             parts.append(found)
     if len(parts) == 1 and parts[0].height == hits.height:
-        finer = parts[0].drop("row")
-        finer = finer.with_columns(pl.lit(None, dtype=pl.String).alias(f) for f in added if f not in finer.columns)
+        one = parts[0]
+        finer = one.select(f if f in one.columns else pl.lit(None, dtype=pl.String).alias(f) for f in added)
     else:
         empty = pl.DataFrame(schema={"row": pl.UInt32, **dict.fromkeys(added, pl.String)})
         order = pl.LazyFrame({"row": pl.int_range(hits.height, dtype=pl.UInt32, eager=True)})
