@@ -228,8 +228,9 @@ class RuleSet:
         return frozenset(self._by_tell[s] for s in scope.signs if s in self._by_tell)
 
 
-
-def first(scope: Scope, context: Context, candidates: Candidates, *steps: str, textual_only: bool = False) -> Hit | None:
+def first(
+    scope: Scope, context: Context, candidates: Candidates, *steps: str, textual_only: bool = False
+) -> Hit | None:
     """The first of some rules that is of these steps and fits."""
     for rule, phrases in candidates:
         if rule.step in steps and (rule.is_textual or not textual_only) and (hit := rule.fits(scope, context, phrases)):

@@ -23,9 +23,9 @@ GAP = 6
 """Words that `..` may stand for."""
 
 _COMMON = frozenset(
-    ("a", "an", "and", "are", "as", "at", "be", "been", "by", "do", "does", "for", "from", "has", "have", "i", "in", "is")
-    + ("it", "mail", "message", "no", "not", "of", "on", "or", "the", "this", "to", "too", "was", "with", "you", "your")
-    + ("address", "recipient", "rejected", "user", "email", "for", MASK)
+    {"a", "an", "and", "are", "as", "at", "be", "been", "by", "do", "does", "for", "from", "has", "have", "i", "in"}
+    | {"is", "it", "mail", "message", "no", "not", "of", "on", "or", "the", "this", "to", "too", "was", "with", "you"}
+    | {"your", "address", "recipient", "rejected", "user", "email", MASK}
 )
 """Words that are in so many texts that looking for them excludes little."""
 
