@@ -42,6 +42,7 @@ class Runner:
         name: shown in the table.
         command: its arguments; "{out}" becomes a fresh folder in every run.
         seconds: wall time of every run.
+        busy: processor time of every run, user and system, all threads.
         peak: highest resident memory of any run, bytes.
         output: what the last run wrote to standard output.
         failure: the end of its messages, when a run ended with an error.
@@ -50,6 +51,7 @@ class Runner:
     name: str
     command: list[str]
     seconds: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
     peak: int = 0
     output: str = ""
     failure: str = ""
@@ -66,6 +68,7 @@ class Runner:
                 took = perf_counter() - begin
             child.returncode = os.waitstatus_to_exitcode(status)
             self.seconds.append(took)
+            self.busy.append(usage.ru_utime + usage.ru_stime)
             self.peak = max(self.peak, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
             self.output = out.read_text(errors="replace") if out.stat().st_size < 50_000_000 else ""
             if child.returncode:
@@ -106,7 +109,7 @@ def show(title: str, runners: list[Runner], lines: int, base: Runner | None) -> 
     """Print what was measured; the ratio is `base`'s median to the runner's."""
     table = Table(title=title, title_justify="left")
     table.add_column("command")
-    for column in ("median s", "best s", "lines/s", "peak MB", *([f"times {base.name}"] if base else [])):
+    for column in ("median s", "best s", "cpu s", "lines/s", "peak MB", *([f"times {base.name}"] if base else [])):
         table.add_column(column, justify="right")
     for runner in runners:
         if runner.failure:
@@ -116,6 +119,7 @@ def show(title: str, runners: list[Runner], lines: int, base: Runner | None) -> 
             runner.name,
             f"{runner.middle:.2f}",
             f"{min(runner.seconds):.2f}",
+            f"{median(runner.busy):.2f}",
             f"{lines / runner.middle:,.0f}",
             f"{runner.peak / 1e6:,.0f}",
             *([ratio(base.middle, runner.middle)] if base else []),
