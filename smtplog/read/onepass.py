@@ -93,6 +93,8 @@ class _Positions:
             case "MAX_REPEAT" | "MIN_REPEAT":
                 low, high, inner = arg
                 part = self.build(inner)
+                if part.empty:
+                    raise ValueError("a repeated or optional part that may itself be empty")
                 if high != 1:
                     self.repeat(part)
                 return _Part(part.first, part.last, part.empty or low == 0)
