@@ -25,6 +25,7 @@ FORMAT = Format(
     title="Postfix 2.x - 3.11",
     grammar="postfix",
     program="program",
+    programs=("postfix",),
     instances=("postfix",),
     unique_id_letters=12,
     timed_id="timed_id",

@@ -79,7 +79,7 @@ REPLY_STATUS = {"4": "temp_rejected", "5": "rejected"}
 FILTER_DISCARDED = {word: "discarded" for word in ("Ok, discarded", "OK, discarded", "ok, discarded")}
 """amavis and the like take a message, say so, and throw it away."""
 
-NEXT_HOP_ID = ("queued_as", "accepted_id", "accepted_for_delivery")
+NEXT_HOP_ID = ("ok_queued", "queued_as", "accepted_id", "accepted_for_delivery")
 REASONS = (
     "said", "not_connected", "lost_while", "timed_out_while", "refused", "not_resolved", "unknown_user",
     "sasl_refused", "tls_refused", "tls_failed", "null_mx", "loops_back", "forwarding_loop", "too_big",
@@ -95,7 +95,7 @@ ATTEMPT: tuple[Step, ...] = (
     Trim("detail", ")"),
     Lookup("status_word", "status", STATUS),
     Split("delays", ("four_delays",)),
-    Split("detail", ("answered", "delivered_to", "delivered_via", "forwarded_as", "suspended", *REASONS)),
+    Split("detail", ("answered_enhanced", "answered", "delivered_to", "delivered_via", "forwarded_as", "suspended", *REASONS)),
     Split("earlier_detail", REASONS),
     *WHERE,
     Lookup("detail", "stage", REASON_STAGE, letters=HEAD_LETTERS),
