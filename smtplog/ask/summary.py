@@ -27,6 +27,8 @@ SUCCESS = ("delivered", "sent")
 _BIN = 0.01
 _COMPACT = 200_000
 
+WATCHED = frozenset({"tls_version", "auth_user", "client_ip", "client_name"})
+"""Fields of events that are counted without being stitched."""
 MESSAGES = frozenset({"received_at", "removed_at", "origin", "sender", "size_bytes", "client_ip", "client_name", "is_partial"})
 DELIVERIES = frozenset(
     {"at", "status", "sender", "recipient", "recipient_domain", "relay_name", "relay_ip", "delay_s", "reply_code",
@@ -82,7 +84,7 @@ class Summary:
     clients: _Counts = field(default_factory=lambda: _Counts(("client",), ("count",)))
     logins: _Counts = field(default_factory=lambda: _Counts(("user",), ("count",)))
     login_failures: _Counts = field(default_factory=lambda: _Counts(("client_ip",), ("count",)))
-    tls: dict[str, int] = field(default_factory=lambda: {"connections": 0, "connections_tls": 0, "tls_out": 0, "smtp_out": 0})
+    tls: dict[str, int] = field(default_factory=lambda: {"connections": 0, "connections_tls": 0, "tls_out": 0})
 
     def messages(self, frame: pl.DataFrame) -> None:
         """Add what came in."""
@@ -135,9 +137,10 @@ class Summary:
             kind, frame, n = one.kind, one.frame, one.frame.height
             if kind.session == "start":
                 self.tls["connections"] += n
-                self.clients.add(frame, pl.coalesce("client_name", "client_ip"), count=pl.len())
-            if "tls_version" in frame.columns:
-                self.tls["connections_tls" if kind.session else "tls_out"] += n
+                named = [name for name in ("client_name", "client_ip") if name in frame.columns]
+                self.clients.add(frame, pl.coalesce(*named, pl.lit(None, dtype=pl.String)), count=pl.len())
+            if "tls_version" in frame.columns and not kind.delivers and not kind.message:
+                self.tls["connections_tls" if kind.session else "tls_out"] += n - frame["tls_version"].null_count()
             if kind.message == "start" and "auth_user" in frame.columns:
                 self.logins.add(frame.filter(pl.col("auth_user").is_not_null()), pl.col("auth_user"), count=pl.len())
             if kind.login_failed:

@@ -102,6 +102,8 @@ class Kind:
     """Where a message comes from when it starts with this entry."""
     finding: tuple[str, str, str] | None = None
     """Code, severity and message of what such an entry tells about its session."""
+    hands_over: str | None = None
+    """The message that its `next_queue_id` names comes out of this one: the child's origin."""
     login_failed: bool = False
     """A client gave a wrong user or password."""
 

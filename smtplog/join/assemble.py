@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -27,6 +27,8 @@ WORST_FIRST = ("bounced", "expired", "rejected", "cancelled", "discarded", "sent
 
 OF_MESSAGE = ("message_id", "sender", "client_name", "client_ip", "helo", "auth_user")
 """What a delivery shows of its message."""
+LINKS = frozenset({"is_internal", "parent_key", "child_keys", "origin"})
+"""What is known only when messages are linked."""
 REASONS = ("reason", "reason_detail", "persistence", "actor")
 """What a diagnosis adds to a delivery."""
 
@@ -41,6 +43,16 @@ def no_lives() -> pl.DataFrame:
                 "first_at": stamp, "last_at": stamp, "start_seq": pl.Int64, "end_seq": pl.Int64, "has_start": pl.Boolean,
                 "has_end": pl.Boolean, "due_at": stamp, "is_due": pl.Boolean}
     )  # fmt: skip
+
+
+class Links(Protocol):
+    """What hops.py knows of messages that came out of one another."""
+
+    def parents(self, told: pl.DataFrame, view: View) -> pl.DataFrame:
+        """Add parent_key, child_keys, origin."""
+
+    def internal(self, tries: pl.DataFrame, view: View) -> pl.Series:
+        """Which deliveries stayed in this system."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +101,14 @@ class View:
         return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
 
     @property
+    def wants_hops(self) -> bool:
+        """Does any table show what was handed on?"""
+        return any(self.wants(table, *LINKS) for table in ("messages", "deliveries"))
+
+    @property
     def wants_message_keys(self) -> bool:
         """Does any table show them, or something made of them?"""
-        return any(self.wants(table, "message_key", "delivery_key", "attempt") for table in ("messages", "deliveries"))
+        return any(self.wants(table, "message_key", "delivery_key", "attempt", *LINKS) for table in ("messages", "deliveries"))
 
     @property
     def wants_session_keys(self) -> bool:
@@ -149,7 +166,7 @@ class View:
 
 
 def messages_and_deliveries(
-    events: Frames, table: pl.DataFrame, view: View
+    events: Frames, table: pl.DataFrame, view: View, hops: Links
 ) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
     """The frames of the lives in `table`, in its order.
 
@@ -157,9 +174,12 @@ def messages_and_deliveries(
         events: for each kind its events, with `life` = the number in `table`.
         table: the lives.
         view: what the numbers stand for.
+        hops: what was handed on.
     """
     told = _told(events, table, view)
-    attempts = _attempts(events, table, told, view)
+    if view.wants("messages", "parent_key", "child_keys", "origin"):
+        told = hops.parents(told, view)
+    attempts = _attempts(events, told, view, hops)
     deliveries = None
     if "deliveries" in view.wanted:
         deliveries = shape(attempts, view.columns("deliveries", Delivery), Delivery)
@@ -211,7 +231,7 @@ def message_key(told: pl.DataFrame, view: View) -> pl.Expr:
     return pl.concat_str(pl.lit(parts[0]), pl.lit("/"), pl.lit(parts[1]), pl.lit("/"), "queue_id", since)
 
 
-def _attempts(events: Frames, table: pl.DataFrame, told: pl.DataFrame, view: View) -> pl.DataFrame:
+def _attempts(events: Frames, told: pl.DataFrame, view: View, hops: Links) -> pl.DataFrame:
     """Every delivery attempt of these lives with the columns that were asked for, and what ends them."""
     mine = [frame.with_columns(_kind=pl.lit(label)) for label, frame in events.items() if view.kind(label).delivers]
     empty = pl.DataFrame(
@@ -230,6 +250,8 @@ def _attempts(events: Frames, table: pl.DataFrame, told: pl.DataFrame, view: Vie
     both = tries.join(message, left_on="life", right_on="number", how="left", suffix=" ", maintain_order="left")
     doubled = [name for name in tries.columns if f"{name} " in both.columns]
     both = both.with_columns(pl.coalesce(name, f"{name} ") for name in doubled).drop(f"{name} " for name in doubled)
+    if view.wants_hops:
+        both = both.with_columns(hops.internal(both, view))
     return _complete(both, view)
 
 

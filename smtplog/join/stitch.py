@@ -21,6 +21,7 @@ from smtplog.errors import InputError
 from smtplog.formats.base import Format, Kind
 from smtplog.join import assemble, conversation, lives
 from smtplog.join.assemble import SOURCE_SHIFT
+from smtplog.join.hops import Hops
 from smtplog.join.keys import SessionKeys
 from smtplog.read import columns
 from smtplog.read.columns import Parsed
@@ -78,6 +79,7 @@ class Stitcher:
             (one.name, kind.name): kind for one in self.formats for kind in one.kinds
         }
         self._keys = SessionKeys()
+        self._hops = Hops()
         self._threads = {
             "message": _Thread("message", self.idle),
             "session": _Thread("session", SESSION_IDLE),
@@ -169,7 +171,7 @@ class Stitcher:
         thread = self._threads["message"]
         if thread.open:
             due, life, keys = self._divide(thread, view, added, flush=flush)
-            batch.messages, batch.deliveries = assemble.messages_and_deliveries(due, life, view)
+            batch.messages, batch.deliveries = assemble.messages_and_deliveries(due, life, view, self._hops)
         if self._threads["session"].open:
             due, life, _ = self._divide(self._threads["session"], view, {}, flush=flush)
             batch.sessions = conversation.sessions(due, life, view)
@@ -185,6 +187,8 @@ class Stitcher:
         keys: dict[str, pl.Series] = {}
         if added and "events" in self.wanted:
             keys = self._message_keys(thread, life, table, view, added)
+        if thread.sort == "message" and view.wants_hops:
+            self._hops.learn(thread.open, life, table, view)
         table = self._due(table, ties.with_columns(life), thread, flush=flush)
         order = table.filter("is_due").sort("due_at", "first_seq").with_row_index("number")
         number = pl.Series([None], dtype=pl.UInt32).new_from_index(0, table.height).scatter(order["life"], order["number"])
@@ -243,7 +247,8 @@ class Stitcher:
             }
             archive.writestr("state.json", json.dumps(meta))
             frames = {f"{sort}/{label}": f for sort, t in self._threads.items() for label, f in t.open.items()}
-            for name, frame in {**frames, "keys": self._keys.turns}.items():
+            hops = {"hops.handovers": self._hops.handovers, "hops.births": self._hops.births, "hops.known": self._hops.known}
+            for name, frame in {**frames, "keys": self._keys.turns, **hops}.items():
                 packed = io.BytesIO()
                 frame.write_ipc(packed)
                 archive.writestr(name, packed.getvalue())
@@ -304,4 +309,6 @@ def needed_fields(wanted: Iterable[str]) -> frozenset[str]:
         names |= {"recipient"}
     if not names.isdisjoint(("recipients", *assemble.REASONS)):
         names |= {"relay_name", "detail", "reply_text", "stage", "enhanced_code", "reply_code"}
+    if not names.isdisjoint(assemble.LINKS):
+        names |= {"relay_name", "relay_ip", "client_ip", "next_queue_id"}
     return names | assemble.ALWAYS

@@ -70,9 +70,10 @@ def _totals(console: Console, totals: dict[str, Any]) -> None:
     console.print("Totals\n", style="bold")
     rows = [(_number(totals[name], name), words) for name, words in _TOTALS if totals.get(name) or name in ("received", "sent")]
     console.print(render.plain(rows, ("", ""), (0,)))
-    for part, whole, words in (("connections_tls", "connections", "of connections in"), ("tls_out", "smtp_out", "of connections out")):
-        if totals.get(whole) and totals.get(part):
-            console.print(f"  TLS on {100 * totals[part] / totals[whole]:.1f} % {words}")
+    if totals.get("connections") and totals.get("connections_tls"):
+        console.print(f"  TLS on {100 * totals['connections_tls'] / totals['connections']:.1f} % of connections in")
+    if totals.get("tls_out"):
+        console.print(f"  TLS connections out: {totals['tls_out']:,}")
 
 
 def _row(row: dict[str, Any], columns: Sequence[str]) -> list[str]:
