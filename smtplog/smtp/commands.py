@@ -106,7 +106,7 @@ KEYWORDS = _words(
 """EHLO keywords (IANA registry and what servers announce besides): used to take a joined reply apart."""
 
 _HTTP = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "CONNECT", "HOST:", "USER-AGENT:"})
-_MASKED = ("[email protected]", "email-protection", "[email", "[hidden]", "[redacted]", "***", "xxx@")
+_MASKED = ("[email protected]", "email-protection", "[email", "[hidden]", "[redacted]", "***")
 _PATHS = {"MAIL": "FROM:", "RCPT": "TO:"}
 
 
@@ -236,7 +236,11 @@ def _address(inside: str, tail: str, *, has_brackets: bool) -> Path:
 def is_masked(address: str) -> bool:
     """Was this address masked by who published the text?"""
     low = address.lower()
-    return any(mark in low for mark in _MASKED) or (low.startswith("[") and "@" not in low and "]" in low)
+    return (
+        low.startswith("xxx@")
+        or any(mark in low for mark in _MASKED)
+        or (low.startswith("[") and "@" not in low and "]" in low)
+    )
 
 
 def parameters(tail: str) -> list[Parameter]:

@@ -49,7 +49,7 @@ def parts(talk: Conversation, *, show_secrets: bool = False) -> dict[str, Any]:
         "closed_by": talk.closed_by,
         "exchanges": [_exchange(step, cover) for step in talk.steps if not step.is_unheard],
         "findings": [_covered(finding, cover) for finding in checks.findings(talk)],
-        "is_partial": not talk.has_greeting or talk.is_cut or talk.is_one_sided,
+        "is_partial": not talk.has_greeting or (talk.is_cut and talk.closed_by in {None, "quit"}) or talk.is_one_sided,
     }
 
 

@@ -148,7 +148,14 @@ FORMS: tuple[Form, ...] = (
         is_whole=True,
     ),
     Form(
-        "hmailserver", "hMailServer", "transcript_hmailserver", ("SENT",), ("RECEIVED",), body="absent", is_whole=True
+        "hmailserver",
+        "hMailServer",
+        "transcript_hmailserver",
+        ("SENT",),
+        ("RECEIVED",),
+        literal="cell",
+        body="absent",
+        is_whole=True,
     ),
     Form("stalwart", "Stalwart traces", "transcript_stalwart", ("write",), ("read",), literal="quoted", is_whole=True),
     Form(

@@ -39,7 +39,7 @@ def sessions(text: str, *, source: str = "-", show_secrets: bool = False) -> lis
     has_copies = False
     if choice.form.repeats:
         whole, everything = everything, pieces.without_repeats(everything)
-        has_copies = len(everything) < len(whole) // 2
+        has_copies = sum(p.mark is not None for p in whole) - sum(p.mark is not None for p in everything) > 2
     for stream in pieces.sessions(everything, ids_are_sure=choice.form.is_whole):
         who = sides.decide(choice.form, stream)
         spoken: list[Token] = tree.tokens(choice.form, stream, who)

@@ -81,7 +81,7 @@ def without_prefix(found: list[Row]) -> list[Row] | None:
             out.append(row)
             continue
         hits += 1
-        ids = (match["ids"] or "").strip()
+        ids = " ".join(word for word in (match["ids"] or "").split() if word[:1] == "[")  # levels stand without
         out.append(Row(row.line, row.text[match.end() :], match["stamp"] or row.stamp, ids or row.ids, row.is_piece))
     return out if hits >= 2 else None
 

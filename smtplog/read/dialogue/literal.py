@@ -28,6 +28,8 @@ def texts(form: Form, text: str) -> list[str]:
             return [text[1:-1].replace('""', '"')] if text[:1] == '"' and text[-1:] == '"' else [text]
         case "bars":
             return text.split(" | ")
+        case "cell":
+            return text.removesuffix('"').split("[nl]")
         case _:
             return [visible_ends(text)] if "\\" in text or '"' in text[:2] else [text]
 

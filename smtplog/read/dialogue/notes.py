@@ -56,6 +56,9 @@ def _login(text: str) -> str | None:
 
 def peer(text: str) -> str:
     """Name, address and port of the other side as `name|address|port`, parts that are not there empty."""
+    low = text.lower()
+    if "connection from" in low or "accepted from" in low:  # a server's log: what it names first is the client
+        text = text[low.rfind(" to ") :] if " to " in low else ""
     name = ip = port = ""
     words = text.replace("(", " ").replace(")", " ").replace("[", " ").replace("]", " ").replace("'", " ")
     words = words.replace(",", " ").replace('"', " ").replace("://", " ").replace("/?", " ").replace("|", " ")

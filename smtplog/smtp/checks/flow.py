@@ -38,7 +38,8 @@ def marks(talk: Conversation) -> Iterator[Seen]:
     for mark in talk.marks:
         if mark.code == "surplus-reply" and talk.is_one_sided:
             continue
-        yield Seen(mark.code, mark.line, mark.evidence, mark.value)
+        value = mark.evidence if mark.code == "surplus-reply" else mark.value
+        yield Seen(mark.code, mark.line, mark.evidence, value)
 
 
 def hello(talk: Conversation) -> Iterator[Seen]:
@@ -153,8 +154,13 @@ def encryption(talk: Conversation) -> Iterator[Seen]:
                 yield Seen("ehlo-missing-after-starttls", after.line, said(after))
         if talk.server_port == 465:
             yield Seen("starttls-on-465", step.line, said(step))
-    if any(s.verb == "STARTTLS" for s in steps):
-        return
+    if all(s.verb != "STARTTLS" for s in steps):
+        yield from _in_clear(talk)
+
+
+def _in_clear(talk: Conversation) -> Iterator[Seen]:
+    """The first MAIL or AUTH without TLS although STARTTLS had been offered."""
+    steps = talk.steps
     for place, step in enumerate(steps):
         if step.verb in {"MAIL", "AUTH"} and not step.is_tls:
             offer = offered(talk, place)

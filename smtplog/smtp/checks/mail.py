@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from smtplog.smtp.checks.seen import Check, Seen, said, words
 from smtplog.smtp.dialogue import Answer, Conversation, Kind, Mail, Step
 
+_OUT_OF_ORDER = 503
 _LONGEST_COMMAND = 510
 _LONGEST_LOGIN = 12288
 _LONGEST_LOCAL, _LONGEST_DOMAIN = 64, 255
@@ -15,10 +16,10 @@ _LONGEST_LOCAL, _LONGEST_DOMAIN = 64, 255
 def refused(talk: Conversation) -> Iterator[Seen]:
     """RFC 5321 s.3.3, s.4.2.1: 5yz for good, 4yz for now, wherever it was said."""
     for mail in talk.mails:
-        if mail.answer is not None and mail.answer.code >= 400:
+        if mail.answer is not None and mail.answer.code >= 400 and mail.answer.code != _OUT_OF_ORDER:
             yield _refusal(mail.answer, "sender-refused")
         for rcpt in mail.rcpts:
-            if rcpt.answer is not None and rcpt.answer.code >= 400:
+            if rcpt.answer is not None and rcpt.answer.code >= 400 and rcpt.answer.code != _OUT_OF_ORDER:
                 yield _refusal(rcpt.answer, "recipient-refused")
         for answer in [*([mail.data] if mail.data and mail.accepted else []), *mail.ends]:
             if answer.code >= 400:

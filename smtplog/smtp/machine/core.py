@@ -147,8 +147,13 @@ class Machine(State):
             self._answered(step, answer)
         else:
             last = talk.steps[-1]
+            is_same = bool(last.answers) and last.answers[-1].is_cut
+            if is_same:  # the reply goes on, with another code
+                last.answers[-1].is_cut = False
+                self.mark("reply-code-changes", answer.line, answer.reply.text or "")
             last.answers.append(answer)
-            self.mark("surplus-reply", answer.line, answer.reply.text or "", last.verb or "")
+            if talk.has_greeting and not is_same:
+                self.mark("surplus-reply", answer.line, answer.reply.text or "", last.verb or "")
 
     def _answered(self, step: Step, answer: Answer) -> None:
         """What a reply changes."""
