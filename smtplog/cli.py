@@ -10,8 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +19,6 @@ import typer
 from smtplog.errors import QueryError, SmtplogError
 
 if TYPE_CHECKING:
-    import polars as pl
 
     from smtplog.ask.query import Query
     from smtplog.pipeline import Options
@@ -68,6 +66,9 @@ Output = Annotated[str | None, typer.Option("-o", "--output", help="Write to thi
 
 def main() -> None:
     """Run the command line; errors of the user's are a message and exit 2, a broken pipe is quiet."""
+    for name in ("stdout", "stderr"):  # closed by the caller: write to nowhere
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     try:
         app(prog_name="smtplog")
     except SmtplogError as error:
@@ -89,21 +90,12 @@ def _say(text: str) -> None:
 def _options(**given: Any) -> Options:
     from smtplog.ask.query import span
     from smtplog.pipeline import Options
+    from smtplog.read.clock import check_zone
 
-    zone = given.get("zone")
-    if zone:
-        _check_zone(zone)
-    given["idle"] = span(given.get("idle") or "5d", "--idle")
-    return Options(**given, reference=datetime.now(timezone.utc))
-
-
-def _check_zone(zone: str) -> None:
-    from zoneinfo import ZoneInfo
-
-    try:
-        ZoneInfo(zone)
-    except (KeyError, ValueError, OSError) as error:
-        raise QueryError(f"--timezone {zone}: no such zone; write one such as Europe/Berlin or UTC") from error
+    if given.get("zone") is not None:
+        check_zone(given["zone"])
+    given["idle"] = span(given.get("idle", "5d"), "--idle")
+    return Options(**given, reference=datetime.now(UTC))
 
 
 def _confess(tally: Tally, inputs: list[str]) -> None:
@@ -142,9 +134,9 @@ def _query(table: str, **given: Any) -> Query:
     since, until, last = given.pop("since"), given.pop("until"), given.pop("last")
     query = Query(
         {name: tuple(given.get(name) or ()) for name in FILTERS},
-        moment(since, "--since", zone) if since else None,
-        moment(until, "--until", zone) if until else None,
-        span(last, "--last") if last else None,
+        moment(since, "--since", zone) if since is not None else None,
+        moment(until, "--until", zone) if until is not None else None,
+        span(last, "--last") if last is not None else None,
         given.get("where"),
     )
     query.expression(table)
@@ -227,7 +219,9 @@ def summary(
     reason: Reason = None, actor: Actor = None,
 ) -> None:  # fmt: skip
     """What happened, in numbers: totals, times, tops, delays, failures."""
-    from smtplog.ask.summary import summarise
+    from smtplog.ask.summary import Summary
+    from smtplog.pipeline import run
+    from smtplog.read.tally import Tally
     from smtplog.show import summary as show
 
     options = _options(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host)
@@ -235,10 +229,11 @@ def summary(
         "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, domain=domain,
         client=client, relay=relay, status=status, host=host, reason=reason, actor=actor, where=None,
     )  # fmt: skip
+    found, tally = Summary(query), Tally()
     with _progress(inputs) as progress:
-        found = summarise(inputs, replace(options, progress=progress), query)
+        found.take(run(inputs, found.tables(), replace(options, progress=progress, watch=found.watch), tally))
     show.show(found.result(top, [n.strip() for n in by.split(",")] if by else None), form, sys.stdout, width=width)
-    _confess(found.tally, inputs)
+    _confess(tally, inputs)
 
 
 Rules = Annotated[Path | None, typer.Option("--rules", help="File of your own diagnosis rules (TOML), tried before the built-in ones.")]
@@ -284,7 +279,10 @@ def failures(
     reason: Reason = None, actor: Actor = None, where: Where = None,
 ) -> None:  # fmt: skip
     """Failed and deferred deliveries by reason and operator: what to mend first."""
-    from smtplog.ask.failures import failures as ask
+    from smtplog.ask import diagnose
+    from smtplog.ask.failures import Failures
+    from smtplog.pipeline import run
+    from smtplog.read.tally import Tally
     from smtplog.show import failures as show
 
     options = _options(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host, rules=rules)
@@ -292,12 +290,13 @@ def failures(
         "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, domain=domain,
         client=client, relay=relay, status=status, host=host, reason=reason, actor=actor, where=where,
     )  # fmt: skip
+    found, tally = Failures(query, diagnose.load_rules(rules) if rules else None, top), Tally()
     with _progress(inputs) as progress:
-        found = ask(inputs, replace(options, progress=progress), query, top=top)
+        found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
     show.show(found, form, sys.stdout)
     if suppressions:
         _say(f"smtplog: {show.write_suppressions(found, suppressions):,} addresses written to {suppressions}")
-    _confess(found.tally, inputs)
+    _confess(tally, inputs)
     raise typer.Exit(0 if found.groups else 1)
 
 

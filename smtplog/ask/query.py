@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -109,7 +109,7 @@ class Query:
     @property
     def is_open(self) -> bool:
         """Does it keep everything?"""
-        return not (any(self.patterns.values()) or self.since or self.until or self.last or self.where)
+        return not (any(self.patterns.values()) or self.since or self.until or self.last or self.where is not None)
 
     def expression(self, table: str, *, lenient: bool = False) -> pl.Expr:
         """The filter as one expression, `last` excepted; `lenient` leaves out what the table has no field for.
@@ -132,7 +132,7 @@ class Query:
             parts.append((at >= self.since).fill_null(False))
         if self.until:
             parts.append((at < self.until).fill_null(False))
-        if self.where:
+        if self.where is not None:
             parts.append(where(self.where, table))
         return pl.all_horizontal(parts)
 
@@ -170,29 +170,35 @@ def check_columns(names: Iterable[str], table: str, option: str) -> list[str]:
 
 
 def where(text: str, table: str) -> pl.Expr:
-    """A Polars SQL expression over the columns of a table.
+    """A Polars SQL expression over the columns of a table, as an expression that any part of the table may be given to.
 
     Raises:
-        QueryError: it is no expression, or names a column that the table has not.
+        QueryError: it is no expression, names a column that the table has not, or asks about more than one row.
     """
-    empty = pl.DataFrame(schema=schema.of(TABLES[table]))
+    columns = schema.of(TABLES[table])
+    sample = pl.DataFrame({name: pl.Series([None, None], dtype=dtype) for name, dtype in columns.items()})
+    is_window = any("over(" in part.lower().replace(" ", "") for part in text.split("'")[::2])
     try:
-        expression = pl.sql_expr(text)
-        names = expression.meta.root_names()
-    except Exception as error:
+        kept = _kept(sample, text)
+    except pl.exceptions.ColumnNotFoundError as error:
+        name = str(error).split('"')[1]
+        near = difflib.get_close_matches(name, columns, 1)
+        hint = f"did you mean {near[0]}?" if near else "text stands in single quotes, column names without"
+        place = max(text.find(name), 0)
+        raise QueryError(f"--where: {table} have no field {name}; {hint}\n{caret(text, place)}") from error
+    except pl.exceptions.PolarsError as error:
         raise QueryError(f"--where: not a SQL expression: {_first_line(error)}\n{caret(text, 0)}") from error
-    for name in names:
-        if name not in empty.columns:
-            near = difflib.get_close_matches(name, empty.columns, 1)
-            hint = f"did you mean {near[0]}?" if near else "text stands in single quotes, column names without"
-            raise QueryError(f"--where: {table} have no field {name}; {hint}\n{caret(text, max(text.find(name), 0))}")
-    try:
-        kept = empty.select(expression.alias("kept")).schema["kept"]
-    except Exception as error:
-        raise QueryError(f"--where: {_first_line(error)}\n{caret(text, 0)}") from error
-    if kept != pl.Boolean:
+    if len(kept) != sample.height or is_window:
+        raise QueryError(f"--where: looks at one record at a time, not at sums over all of them\n{caret(text, 0)}")
+    if kept.dtype != pl.Boolean:
         raise QueryError(f"--where: gives a value, not yes or no; compare it with something\n{caret(text, 0)}")
-    return expression.fill_null(False)
+    named = [name for name in columns if name in text] or ["line"]
+    return pl.struct(named).map_batches(lambda rows: _kept(rows.struct.unnest(), text), return_dtype=pl.Boolean)
+
+
+def _kept(frame: pl.DataFrame, text: str) -> pl.Series:
+    """`text` for every row; null where SQL says so, which a filter takes for no."""
+    return frame.sql(f"SELECT ({text}) AS kept FROM self")["kept"]  # noqa: S608 - the user's own question
 
 
 def _first_line(error: Exception) -> str:
@@ -209,7 +215,7 @@ def span(text: str, option: str) -> timedelta:
         QueryError: it is none.
     """
     number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS or not number.isdigit():
+    if unit not in _UNITS or not number.isascii() or not number.isdigit() or len(number) > 5:
         raise QueryError(f"{option} {text}: write a number and a unit, such as 90m, 12h, 1d or 2w")
     return timedelta(**{_UNITS[unit]: int(number)})
 
@@ -225,8 +231,8 @@ def moment(text: str, option: str, zone: str | None) -> datetime:
     except ValueError as error:
         raise QueryError(f"{option} {text}: write a date or time such as 2026-11-23 or 2026-11-23T08:30") from error
     if at.tzinfo is None:
-        at = at.replace(tzinfo=ZoneInfo(zone) if zone else timezone.utc)
-    return at.astimezone(timezone.utc)
+        at = at.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
+    return at.astimezone(UTC)
 
 
 def sort(frame: pl.DataFrame, keys: Iterable[str]) -> pl.DataFrame:

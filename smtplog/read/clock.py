@@ -10,9 +10,11 @@ from __future__ import annotations
 from calendar import isleap
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from smtplog.errors import QueryError
 from smtplog.read.envelope import NAIVE_YEAR
 
 STAMP = pl.Datetime("us", "UTC")
@@ -28,6 +30,9 @@ class Clock:
         year: of the first stamp without one, when the user says so.
         zone: IANA name for stamps without one, when the user says so.
         reference: the time of the file; stamps do not lie after it.
+
+    Raises:
+        QueryError: there is no such year or zone.
     """
 
     year: int | None = None
@@ -39,6 +44,12 @@ class Clock:
     assumed_zone: bool = False
     is_ahead: bool = False
     """Entries lie after the time of the file: the guess was wrong, or the file holds more than a year."""
+
+    def __post_init__(self) -> None:
+        if self.year is not None and not 1970 <= self.year <= 9000:
+            raise QueryError(f"--year {self.year}: write the year of the log's first line, such as 2026")
+        if self.zone is not None:
+            check_zone(self.zone)
 
     def needs_reference(self, entries: pl.DataFrame, births: list[tuple[int, datetime]]) -> bool:
         """Is a year missing that nothing here can tell?"""
@@ -128,3 +139,15 @@ def _in_zone(naive: pl.Series, zone: str) -> pl.Series:
     there = pl.col("n").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     later = (pl.col("n") + timedelta(hours=1)).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     return frame.select(pl.coalesce(there, later).dt.convert_time_zone("UTC")).to_series()
+
+
+def check_zone(name: str) -> None:
+    """Is there such a zone?
+
+    Raises:
+        QueryError: there is none.
+    """
+    try:
+        _in_zone(pl.Series([datetime(NAIVE_YEAR, 1, 1)]), str(ZoneInfo(name)))
+    except (KeyError, ValueError, OSError, pl.exceptions.PolarsError) as error:
+        raise QueryError(f"--timezone {name}: no such zone; write one such as Europe/Berlin or UTC") from error

@@ -126,7 +126,7 @@ class Answer:
                 text = out.csv(frame, header=first)
             else:
                 text = out.jsonl(frame, self.table)
-            stream.write(render.harmless(text, lines=True) if stream.isatty() else text)
+            render.put(text, stream)
         return self.limit is None or self.found < self.limit
 
 

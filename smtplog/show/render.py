@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
-from typing import Any
+from datetime import UTC, datetime, timezone
+from typing import IO, Any
 
 import polars as pl
 from rich import box
@@ -38,12 +38,17 @@ def harmless(text: str, *, lines: bool = False) -> str:
     return text.translate(_LINE_SAFE if lines else _CONTROLS)
 
 
+def put(text: str, stream: IO[str]) -> None:
+    """Write text: as it is to a file or a pipe, harmless to a terminal."""
+    stream.write(harmless(text, lines=True) if stream.isatty() else text)
+
+
 def cell(value: Any) -> str:
     """One value as short text."""
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, bool):

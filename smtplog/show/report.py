@@ -22,8 +22,9 @@ def show_check(found: Check, form: str, stream: IO[str]) -> None:
     if form == "json":
         rows = [{"format": f, "program": p, **{why: c[why] for why in WHYS}} for (f, p), c in by_program.items()]
         examples = [asdict(example) for example in found.examples]
-        stream.write(json_object({"entries": found.tally.entries, "lines": found.tally.lines, **found.counts,
-                                  "programs": rows, "examples": examples, "problems": found.tally.problems}) + "\n")  # fmt: skip
+        whole = {"entries": found.tally.entries, "lines": found.tally.lines, **found.counts, "programs": rows}
+        text = json_object({**whole, "examples": examples, "problems": found.tally.problems})
+        render.put(f"{text}\n", stream)
         return
     if form != "text":
         raise QueryError(f"--format {form}: known are text, json")
