@@ -1,0 +1,64 @@
+"""Write goldens anew: `python -m tests.refresh [SCENE...]`, e.g. `postfix/ipv6` or `postfix`; none: all. Then read them."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+
+TOP = Path(__file__).parent.parent
+SAMPLES = TOP / "samples"
+TABLES = ("events", "messages", "deliveries", "sessions")
+"""Events stand beside every scene; the others where a golden `<scene>.<table>.jsonl` is kept."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A sample: its log and what SOURCES.toml says of it."""
+
+    name: str
+    year: int | None
+    timezone: str | None
+
+    @property
+    def log(self) -> Path:
+        """The log itself."""
+        return SAMPLES / f"{self.name}.log"
+
+    def golden(self, table: str) -> Path:
+        """Where the answer stands."""
+        return SAMPLES / (f"{self.name}.jsonl" if table == "events" else f"{self.name}.{table}.jsonl")
+
+    def answer(self, table: str) -> str:
+        """What the program says today, as JSON lines."""
+        from smtplog.pipeline import Options, run
+        from smtplog.show.export import jsonl
+
+        options = Options(year=self.year, zone=self.timezone)
+        given = self.log.relative_to(TOP).as_posix()
+        with chdir(TOP):
+            return "".join(jsonl(batch[table], table) for batch in run([given], {table: None}, options) if table in batch)
+
+
+def scenes() -> list[Scene]:
+    """Every log under samples/, in order."""
+    said = tomllib.loads((SAMPLES / "SOURCES.toml").read_text("utf-8"))
+    logs = sorted(SAMPLES.glob("*/*.log"))
+    names = [path.relative_to(SAMPLES).with_suffix("").as_posix() for path in logs]
+    return [Scene(n, said.get(n, {}).get("year"), said.get(n, {}).get("timezone")) for n in names]
+
+
+def main(wanted: list[str]) -> None:
+    """Write the goldens of the scenes that are wanted."""
+    for scene in scenes():
+        if wanted and not any(scene.name == w or scene.name.startswith(f"{w}/") for w in wanted):
+            continue
+        for table in TABLES:
+            if table == "events" or scene.golden(table).exists():
+                scene.golden(table).write_text(scene.answer(table), "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
