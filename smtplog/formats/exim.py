@@ -116,6 +116,10 @@ def _closed(who: str) -> tuple[Step, ...]:
     return _session((Constant("session_end", who),))
 
 
+_CLOSED = _session((Lookup("closing", "session_end", CLOSED_BY),))
+_REFUSED_RCPT = _refused("rcpt", Split("tail", ("refused_more",), is_spent=True), Constant("queue_id", "NOQUEUE"))
+
+
 def _kind(name: str, *rules: str, **more: Any) -> Kind:
     """A kind of entry that is not hot: its texts may be anybody's."""
     if more.get("delivers") or more.get("message"):
@@ -132,20 +136,23 @@ def _refusal(name: str, stage: str, *rules: str, steps: tuple[Step, ...] = (), *
 
 _HOT = (
     Kind("delivery", ("delivery",), (), _SENT, hot=True, message="part", delivers=True),
-    Kind("arrival", ("arrival", "arrival_for"), (), _ARRIVAL, hot=True, message="start", session="part", session_by="peer",
+    Kind("arrival", ("arrival_for", "arrival"), (), _ARRIVAL, hot=True, message="start", session="part", session_by="peer",
          origin="smtp"),
+    Kind("connection", ("connection",), (), hot=True, session="start", session_by="peer"),
+    Kind("session_closed", ("closed_by_peer",), (), _CLOSED, hot=True, session="end", session_by="peer"),
     Kind("completed", ("completed",), (), _seconds("queue_time", "delay_s"), hot=True, message="end"),
-    Kind("local_arrival", ("local_arrival", "local_arrival_for"), (), _ARRIVAL, hot=True, message="start", origin="local"),
+    Kind("local_arrival", ("local_arrival_for", "local_arrival"), (), _ARRIVAL, hot=True, message="start", origin="local"),
     Kind("not_due", ("not_due",), (), _NOT_DUE, hot=True, message="part"),
     Kind("deferral", ("deferral",), (), _DEFERRED, hot=True, message="part", delivers=True),
-    Kind("bounce_arrival", ("bounce_arrival", "bounce_arrival_for"), (), _ARRIVAL, hot=True, message="start", origin="bounce"),
+    Kind("bounce_arrival", ("bounce_arrival_for", "bounce_arrival"), (), _ARRIVAL, hot=True, message="start", origin="bounce"),
     Kind("failure", ("failure",), (), _FAILED, hot=True, message="part", delivers=True),
+    Kind("reject_rcpt", ("refused_rcpt",), (), _REFUSED_RCPT, hot=True, session="part", session_by="peer", delivers=True),
     Kind("cutthrough", ("cutthrough",), (), _SENT, hot=True, message="part", delivers=True),
 )  # fmt: skip
 
 _SESSIONS = (
-    _kind("connection", "connection", "connection_numbered", session="start"),
-    _kind("session_closed", "closed_session", steps=_session((Lookup("closing", "session_end", CLOSED_BY),)), session="end"),
+    _kind("connection", "connection_numbered", session="start"),
+    _kind("session_closed", "closed_session", steps=_CLOSED, session="end"),
     _refusal("reject_rcpt", "rcpt", "rejected_rcpt"),
     _kind("attempt", steps=_REASON, message="part"),
     _kind("no_mail", steps=_session((*_TLS, Split("auth", ("auth_parts",), is_spent=True))), session="part"),

@@ -49,6 +49,8 @@ class Parsed:
     rest: pl.DataFrame
 
 
+SHORT_NEEDLE = 3
+"""Shorter literals are in too many texts to tell."""
 NEAR = 12
 """So many characters of a beginning decide: short texts are held without a pointer."""
 
@@ -68,6 +70,8 @@ class Openings:
 
     buckets: tuple[Bucket, ...]
     others: tuple[tuple[Kind, str], ...]
+    id_shape: str = ""
+    """What ids look like where no colon follows them."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -105,7 +109,8 @@ def openings(name: str, kinds: tuple[Kind, ...]) -> Openings:
         every = {*literals, *(text for b in same for text in b.literals)}
         shortest = tuple(sorted(t for t in every if not any(t != o and t.startswith(o) for o in every)))
         buckets.append(Bucket(after_id, shortest, tuple(p for p in order if p in members)))
-    return Openings(tuple(buckets), tuple(others))
+    id_shape = next((shape for _, rule in order if (shape := grammar.shape(name, rule).id_shape)), "")
+    return Openings(tuple(buckets), tuple(others), id_shape)
 
 
 def _alike(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
@@ -193,7 +198,7 @@ def _try(
     for kind, rule in rules:
         if mine.is_empty():
             break
-        hits, mine = _match(mine, one.grammar, rule, needs(one.grammar, kind, rule, wanted))
+        hits, mine = _match_near(mine, one.grammar, rule, needs(one.grammar, kind, rule, wanted), is_hot=kind.hot)
         if not hits.is_empty():
             found.append(KindFrame(one, kind, meaning(hits, one.grammar, kind, wanted)))
     return mine
@@ -207,7 +212,10 @@ def _number(mine: pl.DataFrame, plan: Openings) -> dict[tuple[object, ...], pl.D
     """
     text, space = pl.col("text"), pl.col("text").str.find(" ", literal=True).cast(pl.Int64)
     is_word = pl.any_horizontal(pl.lit(False), *(text.str.starts_with(word) for word in plan.words))
-    has_id = (space > 0) & (text.str.slice(space - 1, 1) == ":") & ~is_word
+    if plan.id_shape:
+        has_id = text.str.contains(f"^{plan.id_shape} ")
+    else:
+        has_id = (space > 0) & (text.str.slice(space - 1, 1) == ":") & ~is_word
     begins = text.str.slice(pl.when(has_id).then(space).otherwise(0), NEAR).alias("begins")
     keyed = mine.lazy().with_columns(begins).collect()
     keys = keyed.lazy().select("begins").unique(maintain_order=True).with_columns(bucket=_bucket(plan))
@@ -243,6 +251,20 @@ def _match(mine: pl.DataFrame, name: str, rule: str, fields: Wanted) -> tuple[pl
         return found.drop("text"), mine.clear()
     fits = found[witness].is_not_null()
     return found.filter(fits).drop("text"), mine.filter(~fits)
+
+
+def _match_near(
+    mine: pl.DataFrame, name: str, rule: str, fields: Wanted, *, is_hot: bool = False
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The same, but only texts that hold what the rule cannot do without are read: a search is cheaper than a pattern."""
+    needle = grammar.shape(name, rule).needle
+    if is_hot or len(needle) < SHORT_NEEDLE:
+        return _match(mine, name, rule, fields)
+    is_near = mine["text"].str.contains(needle, literal=True)
+    if not is_near.any():
+        return mine.clear().drop("text"), mine
+    hits, _ = _match(mine.filter(is_near), name, rule, fields)
+    return hits, mine.filter(~pl.col("row").is_in(hits["row"].implode())) if hits.height else mine
 
 
 def _groups(mine: pl.DataFrame, pattern: str) -> pl.DataFrame:
@@ -312,7 +334,7 @@ def _split(hits: pl.DataFrame, name: str, step: Split) -> pl.DataFrame:
     for rule in step.rules:
         if mine.is_empty():
             break
-        found, mine = _match(mine, name, rule, None)
+        found, mine = _match_near(mine, name, rule, None)
         if not found.is_empty():
             parts.append(found)
     if len(parts) == 1 and parts[0].height == hits.height:

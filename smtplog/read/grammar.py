@@ -34,6 +34,7 @@ _MARK = re.compile(r"\x00([^\x00]*)\x00")
 _GROUP_OPENS = re.compile(r"\(\?(?:P<\w+>|:)")
 _NOT_LINEAR = re.compile(r"(?<!\\)(?:\(\?[=!<](?!\w)|\\[1-9bBdDwWsSAZ]|\(\?P=)")
 _ID = re.compile(r"\(\?P<queue_id>(\[[^\]]+\])\+\): ")
+_SHAPED_ID = re.compile(r"\(\?P<queue_id>((?:\[[^\]]+\]\{[0-9,]+\}-?)+)\) ")
 MAX_GROUPS = 16
 """The one-pass engine of the columns keeps this many groups; more leave its fast path."""
 
@@ -59,8 +60,8 @@ class Shape:
 
     @cached_property
     def opening(self) -> tuple[bool, tuple[str, ...]]:
-        """How every fitting text begins: is it an id and `: ` (then what follows them counts), and the literals there."""
-        begins = _ID.match(self.pattern)
+        """How every fitting text begins: is it an id (then what follows it counts), and the literals there."""
+        begins = _ID.match(self.pattern) or _SHAPED_ID.match(self.pattern)
         return bool(begins), onepass.openings(self.pattern[begins.end() :] if begins else self.pattern)
 
     @cached_property
@@ -68,6 +69,17 @@ class Shape:
         """The class of the characters of the id it begins with; empty where it begins otherwise."""
         begins = _ID.match(self.pattern)
         return begins[1] if begins else ""
+
+    @cached_property
+    def id_shape(self) -> str:
+        """The shape of the id it begins with, where a blank and no colon follows; empty where it begins otherwise."""
+        begins = _SHAPED_ID.match(self.pattern)
+        return begins[1] if begins else ""
+
+    @cached_property
+    def needle(self) -> str:
+        """The longest literal that every fitting text holds; empty where there is none."""
+        return onepass.needle(self.pattern)
 
     def head(self) -> str:
         """The pattern of a beginning: what follows is not looked at."""

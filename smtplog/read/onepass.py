@@ -161,3 +161,28 @@ def _ways(op: str, arg: Any, most: int) -> list[tuple[str, bool]]:
             return [("", True), *_prefixes(list(arg[2]), most)]
         case _:
             return [("", False)]
+
+
+def needle(pattern: str) -> str:
+    """The longest literal that every fitting text holds; empty when there is none."""
+    return max(_runs(list(sre.parse(pattern))), key=len, default="")
+
+
+def _runs(items: list[Any]) -> list[str]:
+    """The literals that must stand there, each as long as it goes."""
+    runs = [""]
+    for op, arg in items:
+        match str(op):
+            case "LITERAL":
+                runs[-1] += chr(arg)
+            case "SUBPATTERN":
+                inner = _runs(list(arg[3]))
+                runs[-1] += inner[0]
+                runs += [*inner[1:], ""] if len(inner) > 1 or not _is_literal(arg[3]) else []
+            case _:
+                runs.append("")
+    return runs
+
+
+def _is_literal(items: Any) -> bool:
+    return all(str(op) == "LITERAL" for op, _ in items)
