@@ -25,21 +25,21 @@ def completed(tokens: list[Token]) -> list[Token]:
     out: list[Token] = []
     state = "greeting"
     codes = [t.text[:3] for t in tokens if t.kind is Kind.SERVER]
-    data_left = codes.count("354")
+    left = sum(code != "221" for code in codes)
     for token in tokens:
         if token.kind is not Kind.SERVER:
             out.append(token)
             continue
         code = token.text[:3]
-        verb, state = _asked(state, token, has_data_ahead=data_left > 0)
-        data_left -= code == "354"
+        left -= code != "221"
+        verb, state = _asked(state, token, has_more_ahead=left > 0)
         if verb:
             out.append(Token(Kind.CLIENT, verb, token.line, token.at, token.clock, token.is_tls))
         out.append(token)
     return out
 
 
-def _asked(state: str, token: Token, *, has_data_ahead: bool) -> tuple[str, str]:
+def _asked(state: str, token: Token, *, has_more_ahead: bool) -> tuple[str, str]:
     """The command a reply answers, and the state after it; an empty command for the greeting and the end of data."""
     code = token.text[:3]
     if state == "data":
@@ -52,16 +52,16 @@ def _asked(state: str, token: Token, *, has_data_ahead: bool) -> tuple[str, str]
         return ("" if state == "greeting" else "STARTTLS"), "connected"
     if state in {"greeting", "connected"}:
         return ("EHLO" if "\n" in token.text else "HELO"), "hello" if code[0] == "2" else "connected"
-    return _asked_by_mail(state, token, has_data_ahead=has_data_ahead)
+    return _asked_by_mail(state, token, has_more_ahead=has_more_ahead)
 
 
-def _asked_by_mail(state: str, token: Token, *, has_data_ahead: bool) -> tuple[str, str]:
+def _asked_by_mail(state: str, token: Token, *, has_more_ahead: bool) -> tuple[str, str]:
     """MAIL, RCPT or neither: the enhanced code's subject says it, or the place before 354 does."""
     found, is_good = parts(token.text), token.text[:1] == "2"
     subject = (found.enhanced_code or "..")[1:]
-    if subject == ".1.5" or (state == "mail" and (has_data_ahead or subject in _ABOUT_RECIPIENTS)):
+    if subject == ".1.5" or (state == "mail" and (has_more_ahead or not is_good or subject in _ABOUT_RECIPIENTS)):
         return f"RCPT TO:{_address(found.text)}", "mail"
-    if state == "hello" and (not is_good or has_data_ahead or subject in _ABOUT_SENDERS):
+    if state == "hello" and (not is_good or has_more_ahead or subject in _ABOUT_SENDERS):
         return "MAIL FROM:", "mail" if is_good else "hello"
     return ("NOOP" if is_good else ""), state
 

@@ -205,6 +205,16 @@ FORMS: tuple[Form, ...] = (
     Form("mailkit", "MailKit protocol log", "transcript_rfc", ("S",), ("C",), signs=("Connected to smtp",)),
     Form("haraka", "Haraka protocol log", "transcript_rfc", ("S",), ("C",), body="absent", signs=("[PROTOCOL]",)),
     Form(
+        "rfc821",
+        "R: and S: as in RFC 821",
+        "transcript_rfc",
+        ("R",),
+        ("S",),
+        body="loose",
+        is_folded=True,
+        signs=("R: 220", "R: 250", "R:220", "R:250"),
+    ),
+    Form(
         "rfc",
         "S: and C: as in RFCs and Wikipedia",
         "transcript_rfc",

@@ -16,12 +16,14 @@ from smtplog.formats.transcripts.form import Form
 from smtplog.read import grammar
 from smtplog.read.dialogue import clean, guess, literal
 from smtplog.read.dialogue.clean import Row
+from smtplog.read.dialogue.pieces import row_text
 from smtplog.smtp import commands
 from smtplog.smtp.replies import is_code
 
 SAMPLE = 600
 """Lines that a form is judged by."""
 _ENOUGH = 2.0
+_ENOUGH_UNMARKED = 1.5
 _TINY = 12
 """Lines of a text so short that one marked line is enough."""
 
@@ -81,13 +83,20 @@ def best(rows: list[Row], text: str) -> Choice | None:
     for tried, variant in clean.variants(sample):
         for form in possible:
             choice = judge(form, variant, rows)
-            enough = _ENOUGH if len(rows) > _TINY or form.grammar is None else 1.0
+            enough = _enough(choice, len(rows))
             if choice.score >= enough and (found is None or choice.score > found.score):
                 found, peels = choice, tried
     found = _better_guess(rows, sample, found)
     if found is not None and not found.is_guess:
         found.rows = clean.peeled(rows, peels)
     return found
+
+
+def _enough(choice: Choice, rows: int) -> float:
+    """How much a form must explain: more in a long text, and without marks both sides must be heard."""
+    if choice.form.grammar is None:
+        return _ENOUGH_UNMARKED if choice.has_both else _ENOUGH
+    return _ENOUGH if rows > _TINY else 1.0
 
 
 def _better_guess(rows: list[Row], sample: list[Row], found: Choice | None) -> Choice | None:
@@ -170,6 +179,6 @@ def _score(form: Form, tally: dict[str, Counter[str]]) -> float:
 def _blocks(form: Form, sample: Sequence[Row], tally: dict[str, Counter[str]]) -> float:
     pattern = grammar.compiled(form.grammar or "", "head")
     heads = sum(pattern.fullmatch(row.text) is not None for row in sample)
-    replies = sum(is_reply(row.text.removeprefix("0000: ")) for row in sample)
+    replies = sum(is_reply(row_text(row.text.removeprefix("0000:"))) for row in sample)
     tally[""] = Counter(reply=replies, verb=heads)
     return float(replies + heads) if heads > 1 and replies else 0.0

@@ -103,7 +103,7 @@ def _rows(form: Form, rows: list[Row]) -> Iterator[Piece]:
             continue
         match = line.fullmatch(row.text) if open_head else None
         if match:
-            grown.append(_row_text(match["text"] or ""))
+            grown.append(row_text(match["text"] or ""))
             continue
         yield from close()
         open_head, grown = None, []
@@ -112,7 +112,7 @@ def _rows(form: Form, rows: list[Row]) -> Iterator[Piece]:
     yield from close()
 
 
-def _row_text(text: str) -> str:
+def row_text(text: str) -> str:
     """The characters of a row; with `--trace` sixteen octets in hex stand before them."""
     text = text.removeprefix(" ")
     cells = text[:48].split(" ")

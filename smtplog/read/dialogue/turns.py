@@ -40,6 +40,8 @@ class Stream:
         """Name of the token before."""
         self.base = _base_lead(found, sides)
         self.dots = _next_dots(found)
+        self.marks = _next_marks(found)
+        self.place = 0
         self.asked_tls = self.is_dark = False
         """STARTTLS was said; what follows on the wire is encrypted."""
         self.rules = {
@@ -74,7 +76,7 @@ class Stream:
             yield "CUT", "", max(len(self.found) - 1, 0)
 
     def _piece(self, i: int) -> Iterator[tuple[str, str]]:
-        piece = self.found[i]
+        piece, self.place = self.found[i], i
         side = "" if piece.mark is None else "S" if piece.mark in self.sides.server else "C"
         if piece.mark is not None and piece.mark not in self.sides.server | self.sides.client:
             side = "*"
@@ -109,11 +111,16 @@ class Stream:
     def _is_loose_body(self, piece: Piece, side: str, *, was_first: bool) -> bool:
         """Only the first line of the message had a mark, or none had; deeper than the marks nothing is one."""
         if side or not piece.text.strip():
-            return piece.lead > self.base if side else self.loose_body
+            return piece.lead > self.base if side else self.loose_body or self._ends_unmarked(piece)
         indent = len(piece.text) - len(piece.text.lstrip())
         if indent <= self.base and (piece.text.lstrip()[:1] in "{[(" or notes.happened(piece.text)):
             return False
-        return self.loose_body or was_first or indent > self.base
+        return self.loose_body or was_first or indent > self.base or self._ends_unmarked(piece)
+
+    def _ends_unmarked(self, piece: Piece) -> bool:
+        """Does a lone dot without a mark come before the next mark does?"""
+        dot, mark = self.dots[self.place], self.marks[self.place]
+        return piece.mark is None and dot >= 0 and (mark < 0 or dot < mark)
 
     def _body(self, piece: Piece, side: str) -> Iterator[tuple[str, str]]:
         text = piece.row.text if self.form.grammar is not None and side else piece.text
@@ -324,5 +331,14 @@ def _next_dots(found: list[Piece]) -> list[int]:
     for i in range(len(found) - 1, -1, -1):
         if found[i].mark is None and found[i].text.strip() == ".":
             place = i
+        out[i] = place
+    return out
+
+
+def _next_marks(found: list[Piece]) -> list[int]:
+    """For every place, where the next line with a mark stands; -1 when nowhere."""
+    out, place = [-1] * (len(found) + 1), -1
+    for i in range(len(found) - 1, -1, -1):
+        place = i if found[i].mark is not None else place
         out[i] = place
     return out

@@ -25,6 +25,9 @@ def refused(talk: Conversation) -> Iterator[Seen]:
     bad = [step for step in _logins(talk) if step.code >= 400]
     for step in bad:
         yield Seen("auth-failed", step.answers[-1].line, words(step.answers[-1]), words(step.answers[-1]))
+    for step in _logins(talk):
+        if not step.answers and step.login is not None and step.login.outcome == "rejected":
+            yield Seen("auth-failed", step.line, said(step), "the log says so and hides the reply")
     mechanisms = list(dict.fromkeys(step.argument for step in bad if step.argument))
     if len(mechanisms) > 1:
         yield Seen("auth-cascade", bad[0].line, said(bad[0]), ", ".join(mechanisms))
