@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import polars as pl
@@ -12,7 +13,7 @@ from smtplog import pipeline
 from smtplog.contract.records import TABLES, Delivery, Event, Message, Provenance, Session, Unparsed
 from smtplog.errors import QueryError
 from smtplog.pipeline import Options
-from smtplog.read import detect, envelope, rows
+from smtplog.read import rows
 from smtplog.read.clock import Clock
 from smtplog.read.tally import Tally
 
@@ -50,10 +51,19 @@ class Run(Generic[R]):
 
 
 def _given(source: Any) -> list[Any]:
-    """A path or an open file is one input; an iterable of paths several, one of lines a log."""
-    if isinstance(source, (list, tuple)) and source and all(isinstance(s, str) and "\n" not in s and " " not in s for s in source):
+    """A path or an open file is one input; a list of paths or open files several; any other iterable holds lines."""
+    if isinstance(source, (list, tuple)) and source and all(map(_is_input, source)):
         return list(source)
     return [source]
+
+
+def _is_input(item: Any) -> bool:
+    """A line has a blank in it, behind its stamp; what looks like one is none of our paths."""
+    return (
+        hasattr(item, "read")
+        or isinstance(item, Path)
+        or (isinstance(item, str) and item != "" and not set(item) & set(" \n"))
+    )
 
 
 def events(source: Any, **options: Any) -> Run[Event]:
@@ -113,28 +123,7 @@ def parse_line(line: str, **options: Any) -> Event | Unparsed:
         options: `year`, `zone`, `input_format` of `Options`; without a year, `at` of a stamp that has none is null.
     """
     asked = Options(**options)
-    expected = pipeline.formats(asked)
-    frame = pl.DataFrame({"line": [1], "line_count": [1], "raw": [line.rstrip("\r\n")]}, schema_overrides={"line": pl.Int64, "line_count": pl.Int64})
-    entries = envelope.split(frame)
-    clock = Clock(asked.year, asked.zone, asked.reference)
-    timed = None if clock.needs_reference(entries, []) else clock.apply(entries, [])
-    row = (timed if timed is not None else entries).row(0, named=True)
-    place = detect.place(row["host"], row["program"], expected) if row["envelope"] else detect.Place(None, None, None)
-    common = {"source": "-", "line": 1, "line_count": 1, "host": place.host, "raw": row["raw"]}
-    if place.format is None:
-        why = "foreign" if row["envelope"] and row["program"] else "malformed"
-        return Unparsed(**common, program=place.program, why=why, expected=None)
-    understood = rows.read(row["text"], place.format, place.kinds)
-    if understood is None:
-        told = rows.explain(row["text"], place.format, place.kinds)
-        return Unparsed(**common, format=place.format.name, program=place.program, why="unknown", expected=told)
-    shared = {name: value for name, value in understood.fields.items() if name in Event.model_fields}
-    extra = {name: value for name, value in understood.fields.items() if name not in Event.model_fields}
-    return Event(
-        **common, **shared, format=place.format.name, instance=place.instance, service=place.service, pid=row["pid"],
-        kind=understood.kind.name, at=row["at"], fields=extra or None,
-        is_year_inferred=row.get("is_year_inferred", False), is_zone_assumed=row.get("is_zone_assumed", False),
-    )  # fmt: skip
+    return rows.event(line, pipeline.formats(asked), Clock(asked.year, asked.zone, asked.reference))
 
 
 def parse_transcript(text: str, *, show_secrets: bool = False) -> list[Session]:
@@ -142,4 +131,3 @@ def parse_transcript(text: str, *, show_secrets: bool = False) -> list[Session]:
     from smtplog.read import dialogue  # noqa: PLC0415 - transcripts are rarer than logs
 
     return dialogue.sessions(text, show_secrets=show_secrets)
-

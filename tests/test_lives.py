@@ -59,7 +59,7 @@ def _is_late(piece: list[int], ties: list[Tie], start: Tie) -> bool:
 def assigned(ties: list[Tie], order: list[int] | None = None) -> tuple[list[set[int]], pl.DataFrame]:
     """The lives that `assign` finds, as sets of places in the list; and its table."""
     frame = pl.DataFrame(
-        [(t.key, t.role, i, t.at, t.is_reused) for i, t in enumerate(ties)], schema=lives.TIES, orient="row"
+        [(t.key, t.role, i, t.at, t.is_reused, 0) for i, t in enumerate(ties)], schema=lives.TIES, orient="row"
     )
     frame = frame[order] if order else frame
     life, table = lives.assign(frame, GRACE, IDLE)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from smtplog import library
 from smtplog.ask import diagnose
 from smtplog.ask.diagnose import Diagnosis
 from smtplog.contract.records import Event, Session
-from smtplog.read import dialogue
+from smtplog.formats import all_formats
+from smtplog.read import dialogue, rows
+from smtplog.read.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ def explain(text: str, *, relay: str | None = None, stage: str | None = None, ru
         found = [answer for session in dialogue.sessions(text) for answer in _session(session, relay, known)]
         if found:
             return found
-    events = [library.parse_line(line) for line in text.splitlines() if line.strip()]
+    expected = all_formats()
+    events = [rows.event(line, expected, Clock()) for line in text.splitlines() if line.strip()]
     mine = [event for event in events if isinstance(event, Event)]
     if mine:
         return [answer for event in mine if (answer := _event(event, relay, stage, known))]

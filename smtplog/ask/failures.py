@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import polars as pl
 
-from smtplog import pipeline
 from smtplog.ask import diagnose
 from smtplog.ask.diagnose import wording
 from smtplog.ask.query import Query
-from smtplog.read.tally import Tally
 
 FAILED = ("deferred", "bounced", "expired", "rejected", "temp_rejected")
 _COLUMNS = frozenset(
@@ -28,45 +26,44 @@ _INCIDENT_RECIPIENTS = 5
 
 @dataclass
 class Failures:
-    """What `failures` shows.
+    """What failed, grouped.
 
-    groups: reason x operator, the largest first. suppressions: addresses safe to leave out.
+    Args:
+        query: which deliveries count; None: all.
+        rules: those of the diagnosis; None: the built-in ones.
+        top: groups to give out.
+
+    Attributes:
+        groups: reason x operator, the largest first.
+        unclassified: texts of no known reason by their wording.
+        suppressions: addresses safe to leave out.
     """
 
+    query: Query | None = None
+    rules: diagnose.RuleSet | None = None
+    top: int = 50
     groups: list[dict[str, Any]] = field(default_factory=list)
     unclassified: list[dict[str, Any]] = field(default_factory=list)
     suppressions: list[dict[str, Any]] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
 
+    def tables(self) -> dict[str, frozenset[str] | None]:
+        """What must be read for it."""
+        return {"deliveries": _COLUMNS | frozenset(self._condition().meta.root_names())}
 
-def failures(
-    given: Iterable[object], options: pipeline.Options, query: Query | None = None, *, top: int = 50
-) -> Failures:  # fmt: skip
-    """Read everything and group what failed.
+    def _condition(self) -> pl.Expr:
+        return self.query.expression("deliveries") if self.query and not self.query.is_open else pl.lit(True)
 
-    Args:
-        given: what `source.inputs` takes.
-        options: how to read; its `rules` extend the diagnosis.
-        query: which deliveries count; None: all.
-        top: groups to give out.
-    """
-    out = Failures()
-    rules = diagnose.load_rules(options.rules) if options.rules else None
-    condition = query.expression("deliveries") if query and not query.is_open else pl.lit(True)
-    kept: list[pl.DataFrame] = []
-    needed = _COLUMNS | frozenset(condition.meta.root_names())
-    for frames in pipeline.run(given, {"deliveries": needed}, replace(options), out.tally):
-        frame = frames.get("deliveries")
-        if frame is not None:
-            kept.append(frame.filter(pl.col("status").is_in(FAILED) & ~pl.col("is_internal") & condition))
-    if not kept:
-        return out
-    whole = pl.concat(kept)
-    whole = whole.with_columns(operator=_operators(whole, rules))
-    out.groups = _groups(whole, top)
-    out.unclassified = _clusters(whole.filter(pl.col("reason") == "unknown"), top)
-    out.suppressions = _suppressions(whole, rules)
-    return out
+    def take(self, batches: Iterable[Mapping[str, pl.DataFrame]]) -> None:
+        """Group what a run of these tables gives out."""
+        keep = pl.col("status").is_in(FAILED) & ~pl.col("is_internal") & self._condition()
+        kept = [frames["deliveries"].filter(keep) for frames in batches if "deliveries" in frames]
+        if not kept:
+            return
+        whole = pl.concat(kept)
+        whole = whole.with_columns(operator=_operators(whole, self.rules))
+        self.groups = _groups(whole, self.top)
+        self.unclassified = _clusters(whole.filter(pl.col("reason") == "unknown"), self.top)
+        self.suppressions = _suppressions(whole, self.rules)
 
 
 def _operators(whole: pl.DataFrame, rules: diagnose.RuleSet | None) -> pl.Series:

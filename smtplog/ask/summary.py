@@ -8,17 +8,15 @@ cent wide; a quantile is exact to half a per cent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from smtplog import pipeline
 from smtplog.ask.diagnose import wording
 from smtplog.ask.query import Query
 from smtplog.errors import QueryError
 from smtplog.read.columns import Parsed
-from smtplog.read.tally import Tally
 
 STATUSES = ("delivered", "sent", "deferrals", "bounced", "expired", "rejected", "temp_rejected", "discarded", "held",
             "cancelled", "expanded", "internal")  # fmt: skip
@@ -72,7 +70,6 @@ class Summary:
     """The aggregates of one run; `result` makes the report's value of them."""
 
     query: Query | None = None
-    tally: Tally = field(default_factory=Tally)
     totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*TOTALS, "deferred", "bytes_received", "bytes_delivered"), 0))
     hours: _Counts = field(default_factory=lambda: _Counts(("hour",), TOTALS))
     senders: _Counts = field(default_factory=lambda: _Counts(("sender",), ("count", "bytes")))
@@ -85,6 +82,24 @@ class Summary:
     logins: _Counts = field(default_factory=lambda: _Counts(("user",), ("count",)))
     login_failures: _Counts = field(default_factory=lambda: _Counts(("client_ip",), ("count",)))
     tls: dict[str, int] = field(default_factory=lambda: {"connections": 0, "connections_tls": 0, "tls_out": 0})
+
+    def tables(self) -> dict[str, frozenset[str] | None]:
+        """What must be read for it."""
+        wanted = {"messages": MESSAGES, "deliveries": DELIVERIES | WATCHED}
+        conditions = {table: self._condition(table) for table in wanted}
+        return {t: names | frozenset(c.meta.root_names() if (c := conditions[t]) is not None else ()) for t, names in wanted.items()}
+
+    def _condition(self, table: str) -> pl.Expr | None:
+        return None if self.query is None or self.query.is_open else self.query.expression(table, lenient=True)
+
+    def take(self, batches: Iterable[Mapping[str, pl.DataFrame]]) -> None:
+        """Add up what a run of these tables gives out; `watch` is shown its parsed blocks."""
+        keep = {table: self._condition(table) for table in ("messages", "deliveries")}
+        for frames in batches:
+            for table, frame in frames.items():
+                if table in keep:
+                    condition = keep[table]
+                    getattr(self, table)(frame if condition is None else frame.filter(condition))
 
     def messages(self, frame: pl.DataFrame) -> None:
         """Add what came in."""
@@ -224,29 +239,3 @@ def _top(counts: _Counts, top: int, by: str) -> list[dict[str, Any]]:
     if whole.is_empty():
         return []
     return whole.filter(pl.col(by) > 0).sort([by, *counts.keys], descending=[True] + [False] * len(counts.keys), nulls_last=True).head(top).to_dicts()
-
-
-def summarise(given: Iterable[object], options: pipeline.Options, query: Query | None = None) -> Summary:
-    """Read everything once and add it up.
-
-    Args:
-        given: what `source.inputs` takes.
-        options: how to read.
-        query: which messages and deliveries count; None: all.
-    """
-    out = Summary(query)
-    keep = {table: _condition(query, table) for table in ("messages", "deliveries")}
-    needed = {table: frozenset(c.meta.root_names()) if c is not None else frozenset() for table, c in keep.items()}
-    wanted: Mapping[str, frozenset[str]] = {
-        "messages": MESSAGES | needed["messages"], "deliveries": DELIVERIES | needed["deliveries"]
-    }  # fmt: skip
-    for frames in pipeline.run(given, dict(wanted), replace(options, watch=out.watch), out.tally):
-        for table, frame in frames.items():
-            if table in keep:
-                condition = keep[table]
-                getattr(out, table)(frame if condition is None else frame.filter(condition))
-    return out
-
-
-def _condition(query: Query | None, table: str) -> pl.Expr | None:
-    return None if query is None or query.is_open else query.expression(table, lenient=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-Role = Literal["start", "part", "end"]
-"""What an entry does in the life of a message or of a session."""
+Role = Literal["start", "begin", "part", "end"]
+"""What an entry does in the life of a message or of a session; `begin` starts it where nothing came before."""
 
 
 @dataclass(frozen=True)

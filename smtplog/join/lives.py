@@ -7,6 +7,9 @@ begin in the middle. The rules, for the events of one key in the order of the lo
 * after an end the next event begins a new life, unless it comes within `grace` and is no start: then it is late;
 * an event more than `idle` after the one before begins a new life;
 * where keys are never used again, all events of a key are one life.
+
+A life that nothing started may have begun by itself (a bounce, a forwarded mail: their first word is a `begin`); it counts
+as started (`begins`), unless it stands so near the head of the log that its start may have been cut off.
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ from datetime import timedelta
 
 import polars as pl
 
-START, PART, END = 0, 1, 2
-ROLES = {"start": START, "part": PART, "end": END}
+START, BEGIN, PART, END = 0, 1, 2, 3
+ROLES = {"start": START, "begin": BEGIN, "part": PART, "end": END}
 
 TIES = {
     "key": pl.UInt64,
@@ -24,8 +27,9 @@ TIES = {
     "seq": pl.Int64,
     "at": pl.Datetime("us", "UTC"),
     "is_reused": pl.Boolean,
+    "unit": pl.UInt32,
 }
-"""One row per event: whose key it has, what it does, its place in the order, its time."""
+"""One row per event: whose key it has, what it does, its place in the order, its time, the queue it is in."""
 
 
 def assign(ties: pl.DataFrame, grace: timedelta, idle: timedelta) -> tuple[pl.Series, pl.DataFrame]:
@@ -38,7 +42,7 @@ def assign(ties: pl.DataFrame, grace: timedelta, idle: timedelta) -> tuple[pl.Se
 
     Returns:
         For each row of `ties` the number of its life, and the lives in the order of their numbers:
-        {life, key, first_seq, last_seq, first_at, last_at, has_start, has_end}.
+        {life, key, first_seq, last_seq, first_at, last_at, start_seq, end_seq, unit, begins, has_start, has_end}.
     """
     keys = _by(ties, "key")
     is_plain = (
@@ -78,6 +82,8 @@ def _by(ties: pl.DataFrame, key: str) -> pl.DataFrame:
         first_seq=pl.col("seq").min(),
         last_seq=pl.col("seq").max(),
         start_seq=pl.col("seq").filter(is_start).min(),
+        begin_seq=pl.col("seq").filter(pl.col("role") == BEGIN).min(),
+        unit=pl.col("unit").first(),
         end_seq=pl.col("seq").filter(is_end).max(),
         first_at=pl.col("at").min(),
         last_at=pl.col("at").max(),
@@ -88,7 +94,7 @@ def _by(ties: pl.DataFrame, key: str) -> pl.DataFrame:
 def _tidy(lives: pl.DataFrame) -> pl.DataFrame:
     return lives.select(
         "life", "key", "first_seq", "last_seq", "first_at", "last_at", "start_seq", "end_seq",
-        has_start=pl.col("starts") > 0, has_end=pl.col("ends") > 0,
+        "unit", begins=(pl.col("begin_seq") == pl.col("first_seq")).fill_null(False), has_start=pl.col("starts") > 0, has_end=pl.col("ends") > 0,
     )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ class _Thread:
     idle: timedelta
     open: dict[str, pl.DataFrame] = field(default_factory=dict)
     now: dict[int, datetime] = field(default_factory=dict)
+    first: dict[int, datetime] = field(default_factory=dict)
 
 
 @dataclass
@@ -182,14 +183,15 @@ class Stitcher:
     ) -> tuple[dict[str, pl.DataFrame], pl.DataFrame, dict[str, pl.Series]]:
         """Part the open events into those whose life is over, with their `life`, and the carry."""
         tied = [view.tie(frame, label, thread.sort) for label, frame in thread.open.items()]
-        ties = pl.concat([frame.select("unit", *lives.TIES) for frame in tied])
+        ties = pl.concat([frame.select(*lives.TIES) for frame in tied])
         life, table = lives.assign(ties, GRACE, thread.idle)
+        table = self._births(table, ties, thread)
         keys: dict[str, pl.Series] = {}
         if added and "events" in self.wanted:
             keys = self._message_keys(thread, life, table, view, added)
         if thread.sort == "message" and view.wants_hops:
             self._hops.learn(thread.open, life, table, view)
-        table = self._due(table, ties.with_columns(life), thread, flush=flush)
+        table = self._due(table, thread, flush=flush)
         order = table.filter("is_due").sort("due_at", "first_seq").with_row_index("number")
         number = pl.Series([None], dtype=pl.UInt32).new_from_index(0, table.height).scatter(order["life"], order["number"])
         done: dict[str, pl.DataFrame] = {}
@@ -219,18 +221,23 @@ class Stitcher:
             out[label] = key.slice(start - added.get(label, 0), added.get(label, 0))
         return out
 
-    def _due(self, table: pl.DataFrame, ties: pl.DataFrame, thread: _Thread, *, flush: bool) -> pl.DataFrame:
-        for unit, at in ties.group_by("unit").agg(pl.col("at").max()).iter_rows():
-            if at is not None:
-                thread.now[unit] = max(thread.now.get(unit, at), at)
+    def _births(self, table: pl.DataFrame, ties: pl.DataFrame, thread: _Thread) -> pl.DataFrame:
+        """Keep time, and count lives that began by themselves as started, except at the head of the log."""
+        for unit, first, last in ties.group_by("unit").agg(pl.col("at").min(), last=pl.col("at").max()).iter_rows():
+            if last is not None:
+                thread.first.setdefault(unit, first)
+                thread.now[unit] = max(thread.now.get(unit, last), last)
+        first = pl.col("unit").replace_strict(thread.first, default=None, return_dtype=pl.Datetime("us", "UTC"))
+        begins = pl.col("begins") & (pl.col("first_at") - first >= GRACE).fill_null(False)
+        return table.with_columns(has_start=pl.col("has_start") | begins)
+
+    def _due(self, table: pl.DataFrame, thread: _Thread, *, flush: bool) -> pl.DataFrame:
         wait = pl.when("has_end").then(pl.lit(GRACE)).otherwise(pl.lit(thread.idle))
         table = table.with_columns(due_at=pl.col("last_at") + wait)
         if flush:
             return table.with_columns(is_due=pl.lit(True))
-        unit = ties.group_by("life").agg(pl.col("unit").first())
-        table = table.join(unit, on="life", how="left", maintain_order="left")
         now = pl.col("unit").replace_strict(thread.now, default=None, return_dtype=pl.Datetime("us", "UTC"))
-        return table.with_columns(is_due=(pl.col("due_at") <= now).fill_null(False)).drop("unit")
+        return table.with_columns(is_due=(pl.col("due_at") <= now).fill_null(False))
 
     def save(self) -> bytes:
         """The open state, to be loaded by a later run that reads on where this one stopped."""
@@ -240,9 +247,12 @@ class Stitcher:
                 "contract": schema.VERSION,
                 "sources": self.sources,
                 "places": [[place.host, place.program] for place in self.places],
-                "now": {
-                    sort: {str(unit): at.isoformat() for unit, at in thread.now.items()}
-                    for sort, thread in self._threads.items()
+                **{
+                    name: {
+                        sort: {str(unit): at.isoformat() for unit, at in getattr(thread, name).items()}
+                        for sort, thread in self._threads.items()
+                    }
+                    for name in ("now", "first")
                 },
             }
             archive.writestr("state.json", json.dumps(meta))

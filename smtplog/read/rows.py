@@ -8,9 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from smtplog.contract.records import Event, Unparsed
 from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum, Trim
 from smtplog.read import envelope, grammar
+from smtplog.read.clock import Clock
 from smtplog.read.columns import openings, other_kinds, spelling, split_fields
+from smtplog.read.detect import Place, place
 from smtplog.read.grammar import Refused
 
 Fields = dict[str, str | None]
@@ -101,3 +104,33 @@ def text_of(raw: str) -> str:
     """An entry without its envelope."""
     frame = pl.DataFrame({"line": [1], "line_count": [1], "raw": [raw]})
     return str(envelope.split(frame)["text"][0])
+
+
+def event(line: str, formats: Sequence[Format], clock: Clock) -> Event | Unparsed:
+    """One log line -> its event, or why it is none. Keys that need other lines are null.
+
+    Args:
+        line: with its envelope, with or without line end.
+        formats: the formats to expect.
+        clock: knows year and zone; where a year is missing that it does not know, `at` is null.
+    """
+    frame = pl.DataFrame({"line": [1], "line_count": [1], "raw": [line.rstrip("\r\n")]})
+    entries = envelope.split(frame)
+    timed = entries if clock.needs_reference(entries, []) else clock.apply(entries, [])
+    row = timed.row(0, named=True)
+    where = place(row["host"], row["program"], formats) if row["envelope"] else Place(None, None, None)
+    common = {"source": "-", "line": 1, "line_count": 1, "host": where.host, "raw": row["raw"]}
+    if where.format is None:
+        why = "foreign" if row["envelope"] and row["program"] else "malformed"
+        return Unparsed(**common, program=where.program, why=why)
+    understood = read(row["text"], where.format, where.kinds)
+    if understood is None:
+        told = explain(row["text"], where.format, where.kinds)
+        return Unparsed(**common, format=where.format.name, program=where.program, why="unknown", expected=told)
+    shared = {name: value for name, value in understood.fields.items() if name in Event.model_fields}
+    extra = {name: value for name, value in understood.fields.items() if name not in Event.model_fields}
+    return Event(
+        **common, **shared, format=where.format.name, instance=where.instance, service=where.service, pid=row["pid"],
+        kind=understood.kind.name, at=row["at"], fields=extra or None,
+        is_year_inferred=row.get("is_year_inferred", False), is_zone_assumed=row.get("is_zone_assumed", False),
+    )  # fmt: skip

@@ -17,7 +17,7 @@ _EOD = Constant("stage", "end_of_data")
 LIFE = (
     Kind("queued", ("queued",), QMGR, hot=True, message="part"),
     Kind("removed", ("removed",), QMGR, hot=True, message="end"),
-    Kind("message_id", ("message_id_seen",), CLEANUP, hot=True, message="part"),
+    Kind("message_id", ("message_id_seen",), CLEANUP, hot=True, message="begin"),
 )
 """The hot ones: they come before everything else."""
 
@@ -32,7 +32,7 @@ KINDS = (
     Kind("milter_message_reject", ("milter_reject", "milter_reject_message", "milter_reject_early", "milter_reject_bare"), CLEANUP, (*_MILTER, Lookup("reply_code", "status", REPLY_STATUS, letters=1), Constant("status", "rejected"), Constant("action", "reject")), may_refuse=True, message="end", delivers=True),
     Kind("milter_hold", ("milter_hold",), (*CLEANUP, "smtpd"), (_MILTER[0], Constant("status", "held"), Constant("action", "hold")), may_refuse=True, message="part", delivers=True),
     Kind("milter_discard", ("milter_discard", "milter_discard_early"), (*CLEANUP, "smtpd"), (_MILTER[0], Constant("status", "discarded"), Constant("action", "discard")), may_refuse=True, message="part", delivers=True),
-    Kind("message_id", ("resent_message_id",), CLEANUP, message="part"),
+    Kind("message_id", ("resent_message_id",), CLEANUP, message="begin"),
     Kind("cancelled", ("cleanup_removed",), CLEANUP, message="end"),
     Kind("skipped", ("skipped",), QMGR, message="part"),
     Kind("bounce_failed", ("bounce_failed",), (*QMGR, *SMTP, *LOCAL_AGENTS, *_NOTIFIERS), message="part"),
