@@ -24,7 +24,7 @@ class Run(Generic[R]):
     """An iterator of records that also carries what was not understood.
 
     Attributes:
-        tally: counts of entries understood, foreign, unknown, debug, malformed; complete once the iterator is at its end.
+        tally: counts of entries understood, foreign, unknown, debug, malformed; complete at the iterator's end.
     """
 
     def __init__(self, source: Any, table: str, record: type[R], options: Options) -> None:
@@ -58,7 +58,7 @@ def _given(source: Any) -> list[Any]:
 
 
 def _is_input(item: Any) -> bool:
-    """A line has a blank in it, behind its stamp; what looks like one is none of our paths."""
+    """Text in a list is a path when there is no blank in it: a log line has one behind its stamp."""
     return (
         hasattr(item, "read")
         or isinstance(item, Path)
@@ -67,7 +67,12 @@ def _is_input(item: Any) -> bool:
 
 
 def events(source: Any, **options: Any) -> Run[Event]:
-    """Every understood entry of a source, in its order. Options: the fields of `Options` by name.
+    """Every understood entry of a source, in its order.
+
+    Args:
+        source: a path, a directory or a glob; an open file; an iterable of lines; or a list of paths or open files
+            (a path with a blank in it as a `Path`).
+        options: the fields of `Options` by name.
 
     Raises:
         InputError: it cannot be read. QueryError: an option makes no sense, or a year is missing (pass `year=`).

@@ -1,0 +1,265 @@
+"""The command line: arguments in, exit code out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import smtplog
+from smtplog.contract.records import TABLES
+from smtplog.formats import all_formats
+from tests.conftest import NOON, TOP, Ran, mail, stamp, text_of, write
+
+Cli = Callable[..., Ran]
+LINES = [
+    *mail("AAAA1", NOON, to="bob@dest.example"),
+    *mail("BBBB2", NOON + timedelta(hours=1), to="carol@other.example", status="bounced", dsn="5.1.1",
+          said="host mx.dest.example[10.77.2.1] said: 550 5.1.1 <carol@other.example>: User unknown (in reply to RCPT TO command)"),
+    *mail("CCCC3", NOON + timedelta(hours=2), to="eve@dest.example", status="deferred", dsn="4.4.1", said="connect to mx.dest.example[10.77.2.1]:25: Connection refused"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    """Three mails: sent, bounced, deferred and given up."""
+    return write(tmp_path / "three.log", LINES, modified=int(NOON.timestamp()) + 86400)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_json_lines_in_a_pipe(cli: Cli, three: Path, table: str) -> None:
+    """Without a terminal: one JSON object a record, the same as the library's records; exit 0, a line of counts on stderr."""
+    ran = cli(table, three)
+    records = [r.model_dump_json() for r in getattr(smtplog, table)(three)]
+
+    assert ran.code == 0
+    assert ran.rows == records
+    assert ran.err.startswith("smtplog: 21 entries, 21 understood")
+    assert ran.err.count("\n") == 1
+
+
+def test_nothing_found_is_exit_one(cli: Cli, three: Path) -> None:
+    """As grep does."""
+    for options in (["--sender", "nobody@*"], ["--where", "delay_s > 1e6"], ["--since", "2030-01-01"]):
+        assert cli("deliveries", three, *options).code == 1
+        assert cli("deliveries", three, *options, "--count").rows == ["0"]
+
+
+def test_filters_and_fields(cli: Cli, three: Path) -> None:
+    """Filters choose records, --fields what is shown of them, in that order."""
+    ran = cli("deliveries", three, "--status", "bounced", "--status", "deferred", "--fields", "status,recipient")
+
+    assert [json.loads(row) for row in ran.rows] == [
+        {"status": "bounced", "recipient": "carol@other.example"},
+        {"status": "deferred", "recipient": "eve@dest.example"},
+    ]
+
+
+def test_sort_and_limit(cli: Cli, three: Path) -> None:
+    """A hyphen turns the order round; the limit comes after the sort; zero is a limit."""
+    ran = cli("deliveries", three, "--sort", "-at", "--limit", 2, "--fields", "queue_id")
+
+    assert [json.loads(row)["queue_id"] for row in ran.rows] == ["CCCC3", "BBBB2"]
+    assert cli("deliveries", three, "--limit", 1, "--count").rows == ["1"]
+    assert cli("deliveries", three, "--limit", 0).code == 1
+
+
+def test_last_is_counted_from_the_end_of_the_log(cli: Cli, three: Path) -> None:
+    """The last hour of an old log."""
+    assert [json.loads(r)["queue_id"] for r in cli("deliveries", three, "--last", "61m").rows] == ["BBBB2", "CCCC3"]
+    assert [json.loads(r)["queue_id"] for r in cli("messages", three, "--last", "10m").rows] == ["CCCC3"]
+
+
+def test_since_and_until_are_in_the_zone_of_the_log(cli: Cli, three: Path) -> None:
+    """A time without an offset is local time of the log."""
+    options = ["--timezone", "Europe/Berlin", "--since", "2026-11-23T12:30", "--until", "2026-11-23T13:30"]
+
+    assert [json.loads(r)["queue_id"] for r in cli("deliveries", three, *options).rows] == ["BBBB2"]
+
+
+def test_csv(cli: Cli, three: Path) -> None:
+    """One header, every field, readable back."""
+    rows = list(csv.DictReader(io.StringIO(cli("deliveries", three, "--format", "csv").out)))
+
+    assert [row["status"] for row in rows] == ["sent", "bounced", "deferred"]
+    assert list(rows[0]) == list(TABLES["deliveries"].model_fields)
+
+
+def test_a_table_for_eyes(cli: Cli, three: Path) -> None:
+    """Titles and a few fields; sorted by time."""
+    ran = cli("deliveries", three, "--format", "table")
+
+    assert ran.rows[0].split()[:3] == ["at", "queue_id", "status"]
+    assert [row.split()[2] for row in ran.rows[2:] if row.startswith("2026")] == ["AAAA1", "BBBB2", "CCCC3"]
+
+
+def test_raw_prints_the_lines_themselves(cli: Cli, three: Path) -> None:
+    """`events --raw` is a grep that knows fields."""
+    ran = cli("events", three, "--raw", "--queue-id", "BBBB2")
+
+    assert ran.rows == [line for line in LINES if "BBBB2" in line]
+    assert cli("events", three, "--raw").out == text_of(LINES).decode()
+
+
+def test_output_to_a_file(cli: Cli, three: Path, tmp_path: Path) -> None:
+    """-o writes there what would have been written here."""
+    ran = cli("deliveries", three, "-o", tmp_path / "out.jsonl")
+
+    assert ran.out == ""
+    assert (tmp_path / "out.jsonl").read_text() == cli("deliveries", three).out
+
+
+def test_several_inputs(cli: Cli, three: Path, tmp_path: Path) -> None:
+    """Each record says where it is from."""
+    other = write(tmp_path / "other.log", mail("DDDD4"), modified=int(NOON.timestamp()))
+    ran = cli("deliveries", three, other, "--fields", "source")
+
+    assert sorted(json.loads(row)["source"] for row in ran.rows) == [str(other), *[str(three)] * 3]
+
+
+def test_standard_input(cli: Cli) -> None:
+    """`-` reads it; its name is `-`."""
+    ran = cli("deliveries", "-", "--year", 2026, stdin=text_of(LINES))
+
+    assert [json.loads(row)["source"] for row in ran.rows] == ["-"] * 3
+
+
+def test_a_forced_format(cli: Cli, three: Path) -> None:
+    """--input-format expects only that; the others' lines are foreign."""
+    assert cli("events", three, "--input-format", "postfix", "--count").rows == ["21"]
+    assert cli("events", three, "--input-format", "exim", "--count").code == 1
+
+
+def test_a_host_for_files_that_name_none(cli: Cli, tmp_path: Path) -> None:
+    """--log-host fills in what a server's own file does not say, and only that."""
+    own = write(tmp_path / "mainlog", ["2026-11-23 12:00:00 1AbCdE-000001-AB Completed"])
+
+    assert json.loads(cli("events", own, "--log-host", "mx9").rows[0])["host"] == "mx9"
+    assert json.loads(cli("events", own).rows[0])["host"] is None
+
+
+def test_a_short_idle_time(cli: Cli) -> None:
+    """--idle is how long a message may be silent."""
+    late = [
+        *mail("EEEE5", NOON, ends=False, status="deferred", said="x"),
+        *mail("EEEE5", NOON + timedelta(hours=5))[5:],
+    ]
+
+    assert cli("messages", "-", "--year", 2026, "--idle", "1h", "--count", stdin=text_of(late)).rows == ["2"]
+    assert cli("messages", "-", "--year", 2026, "--count", stdin=text_of(late)).rows == ["1"]
+
+
+def test_a_transcript_is_sessions(cli: Cli, tmp_path: Path) -> None:
+    """Found by content; the other tables have nothing of it."""
+    talk = write(
+        tmp_path / "talk.txt", b"S: 220 mx.example ESMTP\nC: EHLO me.example\nS: 250 mx.example\nC: QUIT\nS: 221 Bye\n"
+    )
+    ran = cli("sessions", talk)
+
+    assert ran.code == 0
+    assert json.loads(ran.rows[0])["helo"] == "me.example"
+    assert cli("deliveries", talk).code == 1
+
+
+def test_check_counts_by_program_with_examples(cli: Cli, tmp_path: Path) -> None:
+    """What is not understood is shown with place, text and what was expected; --strict makes it exit 1."""
+    odd = write(
+        tmp_path / "odd.log",
+        [*mail(), f"{stamp(NOON)} mx1 postfix/qmgr[9]: AAAA1: remoofed", f"{stamp(NOON)} mx1 cron[1]: x"],
+    )
+    ran = cli("check", odd)
+
+    assert ran.code == 0
+    assert "9 lines, 9 entries" in ran.out
+    assert f"{odd}:8" in ran.out
+    assert "expected" in ran.out
+    assert cli("check", odd, "--strict").code == 1
+    assert cli("check", write(tmp_path / "good.log", mail()), "--strict").code == 0
+
+
+def test_check_as_json(cli: Cli, tmp_path: Path) -> None:
+    """The same for programs."""
+    odd = write(tmp_path / "odd.log", [*mail(), f"{stamp(NOON)} mx1 postfix/qmgr[9]: AAAA1: remoofed"])
+    found = json.loads(cli("check", odd, "--format", "json").out)
+
+    assert (found["entries"], found["understood"], found["unknown"]) == (8, 7, 1)
+    assert [(e["line"], e["program"], e["why"]) for e in found["examples"]] == [(8, "postfix/qmgr", "unknown")]
+    assert found["examples"][0]["expected"]
+
+
+def test_the_formats_are_listed(cli: Cli) -> None:
+    """Every format, with its grammar."""
+    ran = cli("formats")
+
+    for one in all_formats():
+        assert one.title in ran.out
+        assert f"grammars/{one.grammar}.lark" in ran.out
+
+
+def commands() -> list[str]:
+    """The names of all commands."""
+    from smtplog.cli import app
+
+    return [c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_explains_itself(cli: Cli, command: str) -> None:
+    """--help says what it does and what each option is for."""
+    ran = cli(command, "--help")
+
+    assert ran.code == 0
+    assert ran.err == ""
+    assert ran.rows[0].startswith("Usage: smtplog")
+
+
+def test_version(cli: Cli) -> None:
+    """That of the installed package."""
+    assert cli("--version").rows == [f"smtplog {version('smtplog')}"]
+
+
+def test_help_is_quick() -> None:
+    """The help loads no heavy room: neither columns nor grammars nor Arrow."""
+    code = (
+        "import sys; sys.argv=['smtplog','--help']\nfrom smtplog.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+        "print([m for m in ('polars','lark','pyarrow','pydantic') if m in sys.modules], file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=TOP, check=True)
+
+    assert ran.stderr.strip() == b"[]"
+
+
+def test_python_dash_m() -> None:
+    """`python -m smtplog` is the same program."""
+    ran = subprocess.run([sys.executable, "-m", "smtplog", "--version"], capture_output=True, cwd=TOP, check=True)
+
+    assert ran.stdout.startswith(b"smtplog ")
+
+
+def test_shell_completion() -> None:
+    """The shells' completion is offered."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "smtplog", "--show-completion", "bash"], capture_output=True, cwd=TOP, check=False,
+    )  # fmt: skip
+
+    assert b"Traceback" not in ran.stderr
+
+
+def test_an_interrupt_is_quiet(cli: Cli, three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C: exit 130 and no more words."""
+    import smtplog.pipeline
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(smtplog.pipeline, "run", interrupted)
+
+    assert cli("events", three).code == 130

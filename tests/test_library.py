@@ -1,0 +1,219 @@
+"""The functions a program calls: typed records in flat memory, with the count of what was not understood."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tracemalloc
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import smtplog
+from smtplog import Delivery, Event, Message, Options, Session, Stitcher, Unparsed
+from smtplog.contract import schema
+from smtplog.contract.records import TABLES
+from smtplog.errors import InputError, QueryError, SmtplogError
+from tests.conftest import NOON, mail, stamp, text_of, traffic, write
+
+RECORDS = {"events": Event, "sessions": Session, "messages": Message, "deliveries": Delivery}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_typed_records(log: Path, table: str) -> None:
+    """Each function iterates over records of its type."""
+    found = list(getattr(smtplog, table)(log))
+
+    assert found
+    assert all(type(record) is RECORDS[table] for record in found)
+
+
+def test_every_kind_of_source_is_the_same_log(log: Path) -> None:
+    """A path as text or Path, a list of paths, open files, packed ones, lines as text or octets, a generator."""
+    data = log.read_bytes()
+    sources: list[object] = [
+        str(log), log, [str(log)], [log], io.BytesIO(data), io.BytesIO(gzip.compress(data)), io.StringIO(data.decode()),
+        data.decode().splitlines(), data.splitlines(keepends=True), (line for line in data.decode().splitlines()),
+    ]  # fmt: skip
+    found = [[d.model_dump(exclude={"source"}) for d in smtplog.deliveries(source, year=2026)] for source in sources]
+
+    assert len(found[0]) == 1
+    assert all(one == found[0] for one in found)
+    with log.open("rb") as stream:
+        assert [d.source for d in smtplog.deliveries(stream, year=2026)] == [str(log)]
+
+
+def test_one_line_is_a_log() -> None:
+    """A list that holds a single line."""
+    assert len(list(smtplog.events([mail()[0]], year=2026))) == 1
+    assert len(list(smtplog.events([mail()[0] + "\n"], year=2026))) == 1
+
+
+def test_the_count_comes_with_the_iterator() -> None:
+    """`tally` is complete once the iterator is at its end."""
+    run = smtplog.deliveries([*mail(), f"{stamp(NOON)} mx1 postfix/qmgr[1]: odd", "x"], year=2026)
+
+    assert run.tally.entries == 0
+    assert len(list(run)) == 1
+    assert (run.tally.understood, run.tally.unknown, run.tally.malformed) == (7, 1, 1)
+
+
+def test_an_iterator_may_be_left_early(log: Path) -> None:
+    """Nothing is left open: a with-statement or a full read is not needed."""
+    run = smtplog.events(log, block_bytes=100)
+
+    assert next(run).kind == "connect"
+    del run
+
+
+def test_memory_is_flat() -> None:
+    """Five times the log does not take five times the memory: what is over is given out and forgotten."""
+
+    def lines(count: int) -> Iterator[str]:
+        for n in range(count):
+            yield from mail(f"{n:X}0A", NOON + timedelta(seconds=20 * n))
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        for _ in smtplog.messages(lines(count), year=2026, block_bytes=20_000, threads=1):
+            pass
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(30)
+    assert peak(400) < 2 * peak(80)
+
+
+def test_frames_are_whole_tables(log: Path) -> None:
+    """Polars frames with the columns of the records; empty tables are there too; Arrow is one call away."""
+    made = smtplog.frames(log)
+
+    assert list(made) == list(TABLES)
+    for table, frame in made.items():
+        assert frame.schema == schema.of(TABLES[table])
+        assert frame.to_arrow().num_rows == frame.height > 0
+    assert list(smtplog.frames(log, "messages")) == ["messages"]
+    assert all(frame.is_empty() for frame in smtplog.frames(["nothing here"], year=2026).values())
+    with pytest.raises(QueryError, match="no table mails; known are events, sessions, messages, deliveries"):
+        smtplog.frames(log, "mails")
+
+
+def test_errors_have_one_root() -> None:
+    """`except SmtplogError` is enough."""
+    for source, options, error in (
+        ("nowhere.log", {}, InputError),
+        (mail(), {}, QueryError),
+        (mail(), {"input_format": "x"}, QueryError),
+    ):
+        with pytest.raises(SmtplogError) as raised:
+            list(smtplog.events(source, **options))  # type: ignore[arg-type]
+        assert type(raised.value) is error
+
+
+def test_an_unknown_option_is_refused() -> None:
+    """As Python refuses any wrong keyword."""
+    with pytest.raises(TypeError, match="yaer"):
+        smtplog.events(mail(), yaer=2026)
+    assert Options().year is None
+
+
+def test_a_line_by_itself() -> None:
+    """`parse_line` gives the event that a run over the file gives, but for what needs other lines."""
+    for line, event in zip(mail(), smtplog.events(mail(), year=2026), strict=True):
+        alone = smtplog.parse_line(line, year=2026)
+        assert isinstance(alone, Event)
+        assert alone.model_dump(exclude={"line", "message_key", "session_key"}) == event.model_dump(
+            exclude={"line", "message_key", "session_key"}
+        )
+
+
+def test_a_line_without_a_year_has_no_time() -> None:
+    """Absent is null, never a guess; a line end does not matter."""
+    event = smtplog.parse_line(mail()[0] + "\r\n")
+
+    assert isinstance(event, Event)
+    assert event.at is None
+    assert smtplog.parse_line(mail()[0], reference=datetime(2027, 1, 1, tzinfo=UTC)).at == NOON  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("line", "why", "program"),
+    [
+        ("nonsense", "malformed", None),
+        ("", "malformed", None),
+        (f"{stamp(NOON)} mx1 cron[1]: x", "foreign", "cron"),
+        (f"{stamp(NOON)} mx1 postfix/smtpd[1]: an odd sentence", "unknown", "postfix/smtpd"),
+    ],
+)
+def test_a_line_that_is_none(line: str, why: str, program: str | None) -> None:
+    """The record says why, and for our own programs what was expected where."""
+    found = smtplog.parse_line(line, year=2026)
+
+    assert isinstance(found, Unparsed)
+    assert (found.why, found.program, found.raw) == (why, program, line)
+    assert (found.expected is not None) == (why == "unknown")
+
+
+def test_a_transcript() -> None:
+    """`parse_transcript` gives the sessions in a text, in any surroundings; an empty list where there is none."""
+    found = smtplog.parse_transcript(
+        "Look:\nS: 220 mx.example\nC: HELO me.example\nS: 250 hello\nC: QUIT\nS: 221 bye\nThanks!"
+    )
+
+    assert [(s.helo, s.closed_by, s.format) for s in found] == [("me.example", "quit", "transcript")]
+    assert smtplog.parse_transcript("Dear all, nothing to see.") == []
+    assert smtplog.parse_transcript("") == []
+
+
+def test_a_stitcher_by_hand_joins_two_nights() -> None:
+    """feed, save, load, flush: what one run leaves open, the next one closes, with the same keys."""
+    from smtplog.formats import all_formats
+    from smtplog.read import columns, detect, envelope, source
+    from smtplog.read.clock import Clock
+
+    formats, wanted = all_formats(), {"messages": None, "deliveries": None}
+    lines = traffic(30)
+    whole = smtplog.frames(lines, *wanted, year=2026)
+
+    def parsed(part: list[str]) -> columns.Parsed:
+        entries = envelope.split(source.lines(source.Block("log", text_of(part), 1, 0)))
+        read = columns.parse(entries, formats)
+        return columns.Parsed(Clock(year=2026).apply(read.entries, []), read.places, read.kinds, read.rest)
+
+    first = Stitcher(formats, dict(wanted))
+    batches = [first.feed(parsed(lines[:100]), "log")]
+    second = Stitcher(formats, dict(wanted))
+    second.load(first.save(), lambda host, program: detect.place(host, program, formats))
+    batches += [second.feed(parsed(lines[100:]), "log"), second.flush()]
+    for table, key in (("messages", "message_key"), ("deliveries", "delivery_key")):
+        made = [frame for batch in batches if (frame := getattr(batch, table)) is not None]
+        assert sorted(pl.concat(made)[key]) == sorted(whole[table][key])
+
+
+def test_secrets_are_masked_unless_asked_for() -> None:
+    """Passwords of an AUTH exchange do not leave the library by default."""
+    text = "S: 220 x\nC: EHLO y\nS: 250 AUTH PLAIN\nC: AUTH PLAIN AGFubgBzM2NyZXQ=\nS: 235 ok\nC: QUIT\nS: 221 bye\n"
+    hidden, shown = smtplog.parse_transcript(text), smtplog.parse_transcript(text, show_secrets=True)
+
+    assert "AGFubgBzM2NyZXQ" not in hidden[0].model_dump_json()
+    assert "AGFubgBzM2NyZXQ" in shown[0].model_dump_json()
+
+
+def test_the_example_of_the_front_door() -> None:
+    """The package's own docstring runs."""
+    import doctest
+
+    assert doctest.testmod(smtplog).failed == 0
+
+
+def test_a_directory(tmp_path: Path) -> None:
+    """All files of a rotated set, the oldest first."""
+    lines = traffic(20)
+    write(tmp_path / "mail.log.1", lines[:60])
+    write(tmp_path / "mail.log", lines[60:])
+
+    assert [e.raw for e in smtplog.events(tmp_path, year=2026)] == [line for line in lines if "dovecot" not in line]
