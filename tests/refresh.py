@@ -39,7 +39,9 @@ class Scene:
         options = Options(year=self.year, zone=self.timezone)
         given = self.log.relative_to(TOP).as_posix()
         with chdir(TOP):
-            return "".join(jsonl(batch[table], table) for batch in run([given], {table: None}, options) if table in batch)
+            return "".join(
+                jsonl(batch[table], table) for batch in run([given], {table: None}, options) if table in batch
+            )
 
 
 def scenes() -> list[Scene]:

@@ -32,7 +32,7 @@ _META = frozenset("\\.+*?()|[]{}^$")
 _LOOK_AHEAD = re.compile(r"\(\?=((?:[^()\\]|\\.)*)\)$")
 _MARK = re.compile(r"\x00([^\x00]*)\x00")
 _GROUP_OPENS = re.compile(r"\(\?(?:P<\w+>|:)")
-_NOT_LINEAR = re.compile(r"(?<!\\)(?:\(\?[=!<](?!\w)|\\[1-9bBdDwWsSAZ]|\(\?P=)")
+_NOT_LINEAR = re.compile(r"(?<!\\)(?:\(\?(?:[=!]|<[=!])|\\[1-9bBdDwWsSAZ]|\(\?P=)")
 _ID = re.compile(r"\(\?P<queue_id>(\[[^\]]+\])\+\): ")
 _SHAPED_ID = re.compile(r"\(\?P<queue_id>((?:\[[^\]]+\]\{[0-9,]+\}-?)+)\) ")
 MAX_GROUPS = 16

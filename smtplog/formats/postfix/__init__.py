@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from smtplog.formats.base import Format
 from smtplog.formats.postfix import agents, queue, screen, server, system
@@ -17,7 +17,7 @@ def id_time(queue_id: str) -> datetime | None:
     seconds = 0
     for digit in queue_id[:6]:
         seconds = seconds * 52 + _BASE_52[digit]
-    return datetime.fromtimestamp(seconds, timezone.utc)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 FORMAT = Format(

@@ -16,7 +16,7 @@ from smtplog.formats.postfix.words import (
 # What a delivery without a word of failure was: `status` is then still absent.
 _DISCARDED = Lookup("reply_text", "status", FILTER_DISCARDED, letters=13)
 # An address begins with a digit or a colon, a socket with the name of its folder.
-_SOCKET = {letter: "delivered" for letter in "/plrvs"}
+_SOCKET = dict.fromkeys("/plrvs", "delivered")
 _BY_SMTP: tuple[Step, ...] = (*ATTEMPT, _DISCARDED, Lookup("relay_ip", "status", _SOCKET, letters=1, default="sent"))
 _BY_LMTP: tuple[Step, ...] = (
     *ATTEMPT,
@@ -42,13 +42,29 @@ _HANDSHAKE: tuple[Step, ...] = (Split("tls_parameters", ("tls_handshake",)),)
 DELIVERIES = (
     Kind("delivery", ("delivery",), ("smtp",), _BY_SMTP, hot=True, message="part", delivers=True),
     Kind("delivery", ("delivery",), ("lmtp",), _BY_LMTP, hot=True, message="part", delivers=True),
-    Kind("delivery", ("delivery_here",), (*LOCAL_AGENTS, *SMTP, *OLD_AGENTS), _BY_THIS_HOST, hot=True, message="part", delivers=True),
-)  # fmt: skip
+    Kind(
+        "delivery",
+        ("delivery_here",),
+        (*LOCAL_AGENTS, *SMTP, *OLD_AGENTS),
+        _BY_THIS_HOST,
+        hot=True,
+        message="part",
+        delivers=True,
+    ),
+)
 """The hot ones: they come before everything else."""
 
 KINDS = (
     Kind("probe", ("probe",), (*SMTP, *LOCAL_AGENTS, *OLD_AGENTS), ATTEMPT, message="part"),
-    Kind("delivery", ("delivery_old", "delivery_plain", "delivery_bare"), (*SMTP, *LOCAL_AGENTS, *OLD_AGENTS), _OLD, message="part", delivers=True, may_refuse=True),
+    Kind(
+        "delivery",
+        ("delivery_old", "delivery_plain", "delivery_bare"),
+        (*SMTP, *LOCAL_AGENTS, *OLD_AGENTS),
+        _OLD,
+        message="part",
+        delivers=True,
+        may_refuse=True,
+    ),
     Kind("tls_to", ("tls_to",), (*SMTP, "tlsproxy"), _HANDSHAKE, hot=True),
     Kind("tls_to", ("tls_to_sni", "tls_to_old"), (*SMTP, "tlsproxy"), _HANDSHAKE, may_refuse=True),
     Kind("connect_failed", ("connect_failed", "connect_failed_path"), SMTP, may_refuse=True),
@@ -58,7 +74,13 @@ KINDS = (
     Kind("server_timed_out", ("server_timed_out",), SMTP, WHERE, message="part"),
     Kind("server_tls_failed", ("server_tls_failed",), SMTP, message="part"),
     Kind("server_auth_failed", ("server_sasl_failed", "server_sasl_impossible"), SMTP, message="part"),
-    Kind("tls_connect_error", ("tls_connect_error",), (*SMTP, "tlsproxy"), (Constant("tls_call", "SSL_connect error"),), may_refuse=True),
+    Kind(
+        "tls_connect_error",
+        ("tls_connect_error",),
+        (*SMTP, "tlsproxy"),
+        (Constant("tls_call", "SSL_connect error"),),
+        may_refuse=True,
+    ),
     Kind("certificate_unverified", ("certificate_unverified",), (*SMTP, "tlsproxy")),
     Kind("pix_workaround", ("pix_workaround", "pix_workaround_old"), SMTP, message="part", may_refuse=True),
     Kind("line_broken", ("line_broken",), SMTP, message="part"),

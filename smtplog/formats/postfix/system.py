@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from smtplog.formats.base import Constant, Kind, Lookup, Split, Step
+from smtplog.formats.base import Constant, Kind, Split, Step
 from smtplog.formats.postfix.words import CLEANUP, QMGR, SMTP, SMTPD, WARNED
 
 MASTER = ("master",)
 SCRIPT = ("postfix-script", "postfix")
 SUPER = ("postsuper",)
 COMMANDS = (
-    "postdrop", "sendmail", "postqueue", "postconf", "postalias", "postmap", "postmulti", "postcat", "postlock", "postlog",
-    "postkick", "postfix-tls-script", "posttls-finger", "showq", "postlogd", "spawn", "flush", "proxywrite", "qmqpd", "nbdb_reindexd",
-)  # fmt: skip
+    "postdrop",
+    "sendmail",
+    "postqueue",
+    "postconf",
+    "postalias",
+    "postmap",
+    "postmulti",
+    "postcat",
+    "postlock",
+    "postlog",
+    "postkick",
+    "postfix-tls-script",
+    "posttls-finger",
+    "showq",
+    "postlogd",
+    "spawn",
+    "flush",
+    "proxywrite",
+    "qmqpd",
+    "nbdb_reindexd",
+)
 """Commands and services without lines of their own: they warn like all the others."""
 ANYBODY = ()
 
@@ -39,12 +57,28 @@ KINDS = (
     Kind("admin_total", ("admin_total",), SUPER),
     Kind("table_changed", ("table_changed",), ANYBODY),
     Kind("compatible_default", ("compatible_default",), ANYBODY, may_refuse=True),
-    Kind("submit_problem", ("submit_too_big", "submit_problem", "submit_denied"), (*COMMANDS, "pickup"), may_refuse=True),
-    Kind("tls_cache", ("cache_not_ours", "cache_redirected", "tls_cache_cleanup"), ("tlsmgr",), (WARNED,), may_refuse=True),
+    Kind(
+        "submit_problem", ("submit_too_big", "submit_problem", "submit_denied"), (*COMMANDS, "pickup"), may_refuse=True
+    ),
+    Kind(
+        "tls_cache",
+        ("cache_not_ours", "cache_redirected", "tls_cache_cleanup"),
+        ("tlsmgr",),
+        (WARNED,),
+        may_refuse=True,
+    ),
     Kind("table_unapproved", ("table_unapproved",), ("proxymap", "proxywrite"), (WARNED,)),
     Kind("message_rejected", ("message_rejected",), (*CLEANUP, *QMGR), _REFUSED, message="end", delivers=True),
     Kind("queue_file_limit", ("queue_file_limit",), CLEANUP, (WARNED,), session="part"),
-    Kind("message_not_accepted", ("not_accepted", "not_accepted_info"), CLEANUP, _LATER, may_refuse=True, message="part", delivers=True),
+    Kind(
+        "message_not_accepted",
+        ("not_accepted", "not_accepted_info"),
+        CLEANUP,
+        _LATER,
+        may_refuse=True,
+        message="part",
+        delivers=True,
+    ),
     Kind("process_ended", ("process_ended",), MASTER, (WARNED,)),
     Kind("bad_start", ("bad_start",), MASTER, (WARNED,), may_refuse=True),
     Kind("process_limit", ("process_limit",), MASTER, (WARNED,)),
@@ -56,9 +90,17 @@ WARNINGS = (
     Kind("tls_library_problem", ("tls_library",), ANYBODY, (WARNED,)),
     Kind("tls_setup_problem", ("tls_setup_problem",), ANYBODY, may_refuse=True),
     Kind("certificate_seen", ("certificate_seen_trust", "certificate_seen"), ANYBODY, may_refuse=True),
-    Kind("dns_problem", ("no_mx_address", "no_lookup", "bad_dns_data", "dns_query_failed", "dns_server", "numeric_host"), ANYBODY, (WARNED,), may_refuse=True),
+    Kind(
+        "dns_problem",
+        ("no_mx_address", "no_lookup", "bad_dns_data", "dns_query_failed", "dns_server", "numeric_host"),
+        ANYBODY,
+        (WARNED,),
+        may_refuse=True,
+    ),
     Kind("mail_loop", ("mailer_loop", "alias_loop", "own_name"), ANYBODY, (WARNED,), may_refuse=True),
-    Kind("odd_response", ("odd_response", "long_response", "bad_size", "no_mechanism"), SMTP, (WARNED,), may_refuse=True),
+    Kind(
+        "odd_response", ("odd_response", "long_response", "bad_size", "no_mechanism"), SMTP, (WARNED,), may_refuse=True
+    ),
     Kind("read_timeout", ("read_timeout",), ANYBODY, (WARNED,), may_refuse=True),
     Kind("milter_trouble", ("milter_trouble",), (*SMTPD, *CLEANUP), (WARNED,), may_refuse=True),
     Kind("proxy_trouble", ("proxy_lost", "proxy_rejected"), SMTPD, (WARNED,), may_refuse=True),
@@ -75,9 +117,28 @@ WARNINGS = (
     Kind("lookup_problem", ("lookup_problem",), ANYBODY, (WARNED,), may_refuse=True),
     Kind("advice", ("advice",), ANYBODY, may_refuse=True, carries_nothing=True),
     Kind("system_error", ("system_error", "system_error_id"), ANYBODY, may_refuse=True),
-    Kind("database_problem", ("database_connect", "database_old", "table_unavailable", "dictionary_unsupported"), ANYBODY, may_refuse=True),
+    Kind(
+        "database_problem",
+        ("database_connect", "database_old", "table_unavailable", "dictionary_unsupported"),
+        ANYBODY,
+        may_refuse=True,
+    ),
     Kind("lookup_problem", ("lookup_failed",), ANYBODY, may_refuse=True),
-    Kind("configuration_problem", ("unused_parameter", "file_line", "parameter_bad", "parameter_invalid", "parameter_problem", "restriction_problem", "service_problem"), ANYBODY, (WARNED,), may_refuse=True),
+    Kind(
+        "configuration_problem",
+        (
+            "unused_parameter",
+            "file_line",
+            "parameter_bad",
+            "parameter_invalid",
+            "parameter_problem",
+            "restriction_problem",
+            "service_problem",
+        ),
+        ANYBODY,
+        (WARNED,),
+        may_refuse=True,
+    ),
     Kind("function_problem", ("in_function",), ANYBODY, may_refuse=True),
     Kind("debug", ("debug_peer", "debug"), ANYBODY, may_refuse=True),
 )

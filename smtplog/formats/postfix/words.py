@@ -76,7 +76,7 @@ VERB_STAGE = {
 REPLY_STATUS = {"4": "temp_rejected", "5": "rejected"}
 """What a refusal is, by the first digit of its reply code or enhanced code."""
 
-FILTER_DISCARDED = {word: "discarded" for word in ("Ok, discarded", "OK, discarded", "ok, discarded")}
+FILTER_DISCARDED = dict.fromkeys(("Ok, discarded", "OK, discarded", "ok, discarded"), "discarded")
 """amavis and the like take a message, say so, and throw it away."""
 
 NEXT_HOP_ID = ("ok_queued", "queued_as", "accepted_id", "accepted_for_delivery")
@@ -95,7 +95,10 @@ ATTEMPT: tuple[Step, ...] = (
     Trim("detail", ")"),
     Lookup("status_word", "status", STATUS),
     Split("delays", ("four_delays",)),
-    Split("detail", ("answered_enhanced", "answered", "delivered_to", "delivered_via", "forwarded_as", "suspended", *REASONS)),
+    Split(
+        "detail",
+        ("answered_enhanced", "answered", "delivered_to", "delivered_via", "forwarded_as", "suspended", *REASONS),
+    ),
     Split("earlier_detail", REASONS),
     *WHERE,
     Lookup("detail", "stage", REASON_STAGE, letters=HEAD_LETTERS),
