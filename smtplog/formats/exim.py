@@ -186,7 +186,7 @@ _REFUSALS = (
     _refusal("too_big", "mail", "too_big_declared"),
     _refusal("reject_message", "end_of_data", "rejected_message", "rejected_local", "rejected_scan"),
     _refusal("unqualified", "rcpt"),
-    _refusal("too_many_recipients", "rcpt"),
+    _refusal("too_many_recipients", "rcpt", steps=(Lookup("excess", "status", {"excess temporarily": "temp_rejected"}),)),
     _refusal("too_many_messages", "mail"),
     _refusal("refused_connection", "connect", "refused_connection", "temporarily_refused_connection", "overloaded"),
     _kind("discard_rcpt", "discarded_rcpt", steps=(Constant("status", "discarded"), Constant("stage", "rcpt")),
