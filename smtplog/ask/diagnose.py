@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -274,6 +275,7 @@ def _by_host(keyed: pl.DataFrame, rules: RuleSet) -> pl.DataFrame:
     return pl.DataFrame({"relay_name": hosts, "providers": pl.Series(named, dtype=pl.String)})
 
 
+@lru_cache(maxsize=1 << 16)
 def _answer(row: tuple[Any, ...], rules: RuleSet) -> tuple[str, str | None, str | None, str]:
     question = _Question(*row)
     code = int(question.reply_code) if question.reply_code is not None else None

@@ -25,7 +25,7 @@ SUCCESS = ("delivered", "sent")
 _BIN = 0.01
 _COMPACT = 200_000
 
-WATCHED = frozenset({"tls_version", "auth_user", "client_ip", "client_name"})
+WATCHED = frozenset({"auth_user", "client_ip", "client_name"})
 """Fields of events that are counted without being stitched."""
 MESSAGES = frozenset({"received_at", "removed_at", "origin", "sender", "size_bytes", "client_ip", "client_name", "is_partial"})
 DELIVERIES = frozenset(
@@ -154,8 +154,8 @@ class Summary:
                 self.tls["connections"] += n
                 named = [name for name in ("client_name", "client_ip") if name in frame.columns]
                 self.clients.add(frame, pl.coalesce(*named, pl.lit(None, dtype=pl.String)), count=pl.len())
-            if "tls_version" in frame.columns and not kind.delivers and not kind.message:
-                self.tls["connections_tls" if kind.session else "tls_out"] += n - frame["tls_version"].null_count()
+            if one.names("tls_version") and not kind.delivers and not kind.message:
+                self.tls["connections_tls" if kind.session else "tls_out"] += n
             if kind.message == "start" and "auth_user" in frame.columns:
                 self.logins.add(frame.filter(pl.col("auth_user").is_not_null()), pl.col("auth_user"), count=pl.len())
             if kind.login_failed:

@@ -14,6 +14,7 @@ from smtplog.read import envelope, grammar
 from smtplog.read.clock import Clock
 from smtplog.read.columns import openings, other_kinds, spelling, split_fields
 from smtplog.read.detect import Place, place
+from smtplog.read.dispatch import openings
 from smtplog.read.grammar import Refused
 
 Fields = dict[str, str | None]

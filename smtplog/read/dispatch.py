@@ -1,0 +1,110 @@
+"""Which rules an entry is offered to: those that may begin like it.
+
+Trying every rule on every text is what makes log readers slow. How a text begins, or what follows the id it begins
+with, is short and mostly the same; so it is decided once for each such beginning which rules may fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import polars as pl
+
+from smtplog.formats.base import Kind
+from smtplog.read import grammar
+
+NEAR = 12
+"""So many characters of a beginning decide: short texts are held without a pointer."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Rules whose texts begin alike."""
+
+    after_id: bool
+    literals: tuple[str, ...]
+    rules: tuple[tuple[Kind, str], ...]
+
+
+@dataclass(frozen=True)
+class Openings:
+    """The rules of some kinds by how their texts begin; `others` may begin in any way and are tried last."""
+
+    buckets: tuple[Bucket, ...]
+    others: tuple[tuple[Kind, str], ...]
+    id_shape: str = ""
+    """What ids look like where no colon follows them."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Words that look like an id and its colon but are none: `warning: `."""
+        literals = {text.partition(" ") for b in self.buckets if not b.after_id for text in b.literals}
+        return tuple(sorted({f"{word} " for word, _, _ in literals if word.endswith(":")}))
+
+    @property
+    def in_order(self) -> tuple[tuple[Kind, str], ...]:
+        """All rules in the order in which they are tried."""
+        return (*(pair for bucket in self.buckets for pair in bucket.rules), *self.others)
+
+
+@cache
+def openings(name: str, kinds: tuple[Kind, ...]) -> Openings:
+    """Sort rules into buckets: a text can only fit rules that begin as it does. Rows and columns both follow it.
+
+    A rule whose beginning could be taken for an id, or for less than one word, is no bucket's.
+    """
+    buckets: list[Bucket] = []
+    others = []
+    order = [(kind, rule) for kind in kinds for rule in kind.rules]
+    ids = next((c for _, rule in order if (c := grammar.shape(name, rule).id_characters)), "")
+    for pair in order:
+        after_id, literals = grammar.shape(name, pair[1]).opening
+        literals = tuple({text[: NEAR - 1] for text in literals})
+        first = [text.partition(" ") for text in literals]
+        like_id = any(not space or grammar.is_made_of(word.removesuffix(":"), ids) for word, space, _ in first)
+        if "" in literals or (not after_id and (like_id or any(text.startswith(" ") for text in literals))):
+            others.append(pair)
+            continue
+        same = [b for b in buckets if b.after_id == after_id and _alike(b.literals, literals)]
+        buckets = [b for b in buckets if b not in same]
+        members = {p for b in same for p in b.rules} | {pair}
+        every = {*literals, *(text for b in same for text in b.literals)}
+        shortest = tuple(sorted(t for t in every if not any(t != o and t.startswith(o) for o in every)))
+        buckets.append(Bucket(after_id, shortest, tuple(p for p in order if p in members)))
+    id_shape = next((shape for _, rule in order if (shape := grammar.shape(name, rule).id_shape)), "")
+    return Openings(tuple(buckets), tuple(others), id_shape)
+
+
+def _alike(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    return any(a.startswith(b) or b.startswith(a) for a in some for b in others)
+
+
+def number(mine: pl.DataFrame, plan: Openings) -> dict[tuple[object, ...], pl.DataFrame]:
+    """Part texts by bucket; the number past the last bucket stands for none.
+
+    What decides is short and mostly the same: how a text begins, or what follows the id it begins with. So it is
+    decided once for every such beginning, not for every text.
+    """
+    text, space = pl.col("text"), pl.col("text").str.find(" ", literal=True).cast(pl.Int64)
+    is_word = pl.any_horizontal(pl.lit(False), *(text.str.starts_with(word) for word in plan.words))
+    if plan.id_shape:
+        has_id = text.str.contains(f"^{plan.id_shape} ")
+    else:
+        has_id = (space > 0) & (text.str.slice(space - 1, 1) == ":") & ~is_word
+    begins = text.str.slice(pl.when(has_id).then(space).otherwise(0), NEAR).alias("begins")
+    keyed = mine.lazy().with_columns(begins).collect()
+    keys = keyed.lazy().select("begins").unique(maintain_order=True).with_columns(bucket=_bucket(plan))
+    whole = keyed.lazy().join(keys, on="begins", how="left", maintain_order="left").drop("begins").collect()
+    return whole.partition_by("bucket", as_dict=True, include_key=False, maintain_order=True)
+
+
+def _bucket(plan: Openings) -> pl.Expr:
+    """The bucket of a beginning; what follows an id stands there with the blank before it."""
+    chain: Any = pl
+    for number, bucket in enumerate(plan.buckets):
+        literals = (f" {text}"[:NEAR] if bucket.after_id else text for text in bucket.literals)
+        begins = pl.any_horizontal(pl.col("begins").str.starts_with(text) for text in literals)
+        chain = chain.when(begins).then(pl.lit(number, dtype=pl.UInt16))
+    return chain.otherwise(pl.lit(len(plan.buckets), dtype=pl.UInt16)).alias("bucket")  # type: ignore[no-any-return]
