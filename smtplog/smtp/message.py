@@ -71,6 +71,7 @@ _BEFORE = (
     "accepted as",
     "stored as",
     "saved as",
+    "message queued",
     "id=",
     "queue id:",
     "queueid",

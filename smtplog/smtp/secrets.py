@@ -18,6 +18,8 @@ _MASKED = (
     "PROVIDED_BUT_REMOVED",
     "trace suppressed",
     "Logging suppressed",
+    "authentication information",
+    "authentication response",
     "<hidden>",
     "[hidden]",
     "***",

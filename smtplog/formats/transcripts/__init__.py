@@ -134,6 +134,7 @@ FORMS: tuple[Form, ...] = (
         (">",),
         ("<",),
         body="absent",
+        is_log=True,
         is_whole=True,
     ),
     Form("exim", "Exim -v, -d, -bs", "transcript_exim", ("<<",), (">>", "|>", "+>"), body="absent"),

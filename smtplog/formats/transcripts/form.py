@@ -49,6 +49,8 @@ class Form:
     """Its rule reads the time stamp and the names before the mark itself."""
     is_unstuffed: bool = False
     """Lines of the message are printed before their dots are doubled."""
+    is_log: bool = False
+    """Its lines are lines of a server's log, among others of that log."""
     repeats: bool = False
     """The same log may stand in the text several times, as a quotation of itself."""
     weight: float = 1.0

@@ -12,6 +12,8 @@ from smtplog.read.dialogue.choose import Choice
 from smtplog.smtp import machine, report
 from smtplog.smtp.dialogue import Conversation, Kind, Token
 
+_LONGEST_FLAT = 16 * 1024 * 1024
+"""Characters of a text in which flattened dialogues are looked for: web pages are shorter."""
 _LONGEST = 64 * 1024 * 1024
 """Characters of a document that are read; a dialogue is a small thing."""
 
@@ -69,21 +71,29 @@ def _is_dialogue(talk: Conversation) -> bool:
 def likelihood(head: str) -> float:
     """How likely a text that begins like this is a transcript, 0 to 1.
 
-    Near 0 for logs of mail servers, prose and binary data: both sides must be heard, or one side at length.
+    Near 0 for logs of mail servers, prose and binary data: both sides must be heard, or one side at length. Where a
+    form's lines are a server's log, the share of such lines counts: a log with a dialogue in it is a log.
     """
     choice = _choice(head)
     if choice is None:
         return 0.0
-    if choice.has_both:
-        return min(1.0, 0.5 + choice.score / 20)
-    return min(0.4, choice.score / 50)
+    if not choice.has_both:
+        return min(0.45, 0.2 + choice.score / 20) if choice.form.signs else min(0.15, choice.score / 50)
+    sure = min(1.0, 0.5 + choice.score / 20)
+    return sure if not choice.form.is_log else min(sure, _share(choice))
+
+
+def _share(choice: Choice) -> float:
+    """How many of the lines have a mark, of those with anything on them."""
+    said = sum(piece.mark is not None for piece in pieces.pieces(choice.form, choice.rows))
+    return said / max(sum(bool(row.text.strip()) for row in choice.rows), 1)
 
 
 def _choice(text: str) -> Choice | None:
     rows = clean.rows(text)
     plain = clean.without_html(rows) or rows
     choice = choose.best(plain, text)
-    cut = flat.split(plain)
+    cut = flat.split(plain) if len(text) <= _LONGEST_FLAT else None
     other = choose.best(cut, text) if cut is not None else None
     if other is None or (choice is not None and choice.score >= other.score):
         return choice
