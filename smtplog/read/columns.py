@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import polars as pl
 
@@ -20,7 +19,7 @@ from smtplog.contract.records import TABLES, Event
 from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum, Trim
 from smtplog.read import grammar
 from smtplog.read.detect import Place, place
-from smtplog.read.dispatch import number, openings
+from smtplog.read.dispatch import openings, sort_out
 
 Wanted = frozenset[str] | None
 """Names of the fields a question needs; None: all of them."""
@@ -124,7 +123,7 @@ def _match_all(
     plan = openings(one.grammar, tuple(kinds))
     if len(plan.buckets) < 2:
         return found, _try(mine, one, plan.in_order, wanted, found)
-    numbered = number(mine, plan)
+    numbered = sort_out(mine, plan)
     for (number,), part in sorted(numbered.items()):
         rules = plan.buckets[number].rules if number < len(plan.buckets) else ()  # type: ignore[call-overload,operator]
         left.append(_try(part, one, rules, wanted, found))

@@ -81,7 +81,7 @@ def _alike(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
     return any(a.startswith(b) or b.startswith(a) for a in some for b in others)
 
 
-def number(mine: pl.DataFrame, plan: Openings) -> dict[tuple[object, ...], pl.DataFrame]:
+def sort_out(mine: pl.DataFrame, plan: Openings) -> dict[tuple[object, ...], pl.DataFrame]:
     """Part texts by bucket; the number past the last bucket stands for none.
 
     What decides is short and mostly the same: how a text begins, or what follows the id it begins with. So it is
