@@ -51,7 +51,7 @@ def _asked(state: str, token: Token, *, has_more_ahead: bool) -> tuple[str, str]
     if code == "220":
         return ("" if state == "greeting" else "STARTTLS"), "connected"
     if state in {"greeting", "connected"}:
-        return ("EHLO" if "\n" in token.text else "HELO"), "hello" if code[0] == "2" else "connected"
+        return ("EHLO" if "\n" in token.text else "HELO"), "hello" if code[:1] == "2" else "connected"
     return _asked_by_mail(state, token, has_more_ahead=has_more_ahead)
 
 
