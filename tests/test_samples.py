@@ -68,6 +68,12 @@ def by_rows(some: pl.DataFrame) -> tuple[Read, list[tuple[Format, Kind, str, str
     return found, read
 
 
+@cache
+def rows_of(scene: Scene) -> tuple[Read, list[tuple[Format, Kind, str, str]]]:
+    """What the rows engine says of a scene."""
+    return by_rows(entries(scene))
+
+
 def assert_alike(some: pl.DataFrame, mine: Read, theirs: Read) -> None:
     """Each entry has the same kind and the same fields in both."""
     for row in range(some.height):
@@ -79,20 +85,20 @@ def assert_alike(some: pl.DataFrame, mine: Read, theirs: Read) -> None:
 def test_rows_and_columns_agree(scene: Scene, size: int) -> None:
     """Kind and every field of every entry, whatever the size of the blocks."""
     some = entries(scene)
-    assert_alike(some, by_rows(some)[0], by_columns(some, size))
+    assert_alike(some, rows_of(scene)[0], by_columns(some, size))
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=NAMES)
 def test_rows_and_columns_agree_one_entry_at_a_time(scene: Scene) -> None:
     """A block may hold one entry."""
     some = entries(scene)
-    assert_alike(some, by_rows(some)[0], by_columns(some, 1))
+    assert_alike(some, rows_of(scene)[0], by_columns(some, 1))
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=NAMES)
 def test_lark_agrees_or_refuses(scene: Scene) -> None:
     """Lark's own parser gives what the pattern gives, or refuses: only rules marked so, never a hot one."""
-    for one, kind, rule, text in by_rows(entries(scene))[1]:
+    for one, kind, rule, text in rows_of(scene)[1]:
         captured = grammar.compiled(one.grammar, rule).fullmatch(text)
         assert captured
         read = by_lark(one, rule, text)

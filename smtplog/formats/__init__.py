@@ -6,7 +6,7 @@ from importlib import import_module
 
 from smtplog.formats.base import Format
 
-NAMES = ("postfix", "exim")
+NAMES = ("companions", "postfix", "exim")
 
 
 def all_formats() -> tuple[Format, ...]:
