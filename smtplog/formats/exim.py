@@ -45,6 +45,8 @@ _ARRIVAL = (
     Split("auth", ("auth_parts",), is_spent=True),
     *_TLS,
     Split("tail", ("arrival_more", "arrival_more_for"), is_spent=True),
+    Lookup("spf", "spf_result", {"SPF": "pass"}),
+    Lookup("dmarc", "dmarc_result", {"DMARC": "accept"}),
     *_seconds("receive_time", "receive_s"),
 )
 _SENT = (
@@ -219,6 +221,7 @@ _QUEUE = (
     _kind("prdr_result", "prdr_result", "prdr_said", message="part"),
     _kind("cutthrough_failed", message="part"),
     _kind("dkim", message="part"),
+    _kind("spam_verdict", message="part"),
     _kind("dkim_problem", message="part"),
     _kind("dane", message="part"),
     _kind("certificate", message="part"),

@@ -1,0 +1,162 @@
+"""Exim: what single entries mean, what fakes cannot do, how much of Exim's own test logs is understood."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from smtplog.formats import exim
+from smtplog.pipeline import Options, run
+from smtplog.read import columns, envelope, grammar, rows, source
+
+ID = "1vxz00-00000000AB1-0Cd2"
+
+
+@pytest.fixture
+def corpora() -> Path:
+    """The folder of logs that are not part of this project."""
+    folder = os.environ.get("SMTPLOG_CORPORA")
+    if not folder:
+        pytest.skip("SMTPLOG_CORPORA is not set")
+    return Path(folder)
+
+
+def read(text: str) -> tuple[str, dict[str, Any]]:
+    """Kind and fields of one text."""
+    understood = rows.read(text, exim.FORMAT, exim.FORMAT.kinds)
+    assert understood, text
+    return understood.kind.name, {name: value for name, value in understood.fields.items() if value is not None}
+
+
+@cache
+def tables(*paths: str, log_host: str | None = None) -> dict[str, pl.DataFrame]:
+    """All tables of some logs."""
+    wanted = dict.fromkeys(("events", "messages", "deliveries", "sessions"))
+    batches = list(run(paths, wanted, Options(year=2026, zone="UTC", log_host=log_host)))  # type: ignore[arg-type]
+    return {
+        name: pl.concat([b[name] for b in batches if name in b]) for name in wanted if any(name in b for b in batches)
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "want"),
+    [
+        (f"{ID} => a@b.example R=r T=remote_smtp H=mx.b.example [192.0.2.1]", "delivery", {"status": "sent", "relay_ip": "192.0.2.1"}),
+        (f"{ID} -> ann <ann@b.example> R=r T=mbox", "delivery", {"status": "delivered", "recipient": "ann@b.example"}),
+        (f"{ID} => ann <staff@b.example> R=r T=mbox", "delivery", {"recipient": "ann", "original_recipient": "staff@b.example"}),
+        (f"{ID} => :blackhole: <x@b.example> R=r", "delivery", {"status": "discarded", "original_recipient": "x@b.example"}),
+        (f"{ID} >> a@b.example R=r T=t H=mx [192.0.2.1] C=\"250 Ok\"", "cutthrough", {"status": "sent"}),
+        (f"{ID} ** a@b.example: retry timeout exceeded", "failure", {"status": "expired"}),
+        (f"{ID} ** a@b.example: Unrouteable address DT=0.010s", "failure", {"status": "bounced", "detail": "Unrouteable address"}),
+        (f"{ID} == a@b.example R=r T=t defer (-54): retry time not reached for any host", "not_due", {"error_number": "-54"}),
+        (f"{ID} == a@b.example routing defer (-51): come back", "deferral", {"status": "deferred", "detail": "come back"}),
+        (f"{ID} Completed QT=1d2h3m4.5s", "completed", {"delay_s": 93784.5}),
+        (f"{ID} cancelled by timeout_frozen_after", "expired_frozen", {}),
+        (f"{ID} removed by root", "cancelled", {"status": "cancelled"}),
+        (f"{ID} Frozen (delivery error message)", "frozen", {"status": "held"}),
+        ("H=(x) [192.0.2.9] F=<> temporarily rejected RCPT <a@b.example>: 450 4.2.1 later", "reject_rcpt",
+         {"status": "temp_rejected", "sender": "", "reply_code": 450, "enhanced_code": "4.2.1", "reply_text": "later"}),
+        ("H=mx.c.example [2001:db8::1]:99 rejected MAIL <a@c.example>", "reject_mail", {"stage": "mail", "client_ip": "2001:db8::1"}),
+        ("H=(x) [192.0.2.9] rejected EHLO or HELO x: no", "reject_verb", {"stage": "helo", "detail": "no"}),
+        ('U=carl rejected connection in "connect" ACL', "reject_connection", {"stage": "connect", "ident": "carl"}),
+        ("login authenticator failed for H=(x) [192.0.2.9] U=q: 535 Incorrect authentication data (set_id=ann)", "auth_failed",
+         {"auth_user": "ann", "reply_code": 535, "client_ip": "192.0.2.9"}),
+    ],
+)  # fmt: skip
+def test_meaning(text: str, kind: str, want: dict[str, Any]) -> None:
+    """One line of each meaning."""
+    found, fields = read(text)
+    assert found == kind
+    assert want.items() <= fields.items(), fields
+
+
+def test_both_layouts_say_the_same() -> None:
+    """The host stood inside the reason until 4.92, before it since."""
+    old = f"{ID} == a@b.example R=r T=t defer (-44): SMTP error from remote mail server after RCPT TO:<a@b.example>: host mx [192.0.2.1]: 450 4.2.0 wait"
+    new = f"{ID} == a@b.example R=r T=t defer (-44) H=mx [192.0.2.1]: SMTP error from remote mail server after RCPT TO:<a@b.example>: 450 4.2.0 wait"
+    names = ("status", "relay_name", "relay_ip", "reply_code", "reply_enhanced_code", "reply_text", "stage")
+    assert [read(old)[1][n] for n in names] == [read(new)[1][n] for n in names]
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        (f'{ID} <= m@e.example H=(x) [192.0.2.66] P=esmtp S=1 id=f (y) [203.0.113.1]:25 P=esmtp S=7 id=t@e', {"client_ip": "203.0.113.1"}),
+        (f'{ID} => a@b.example R=r T=t H=mx [192.0.2.1] C="250 Ok\\" DT=9s => x R=f T=f H=f [192.0.2.66]"', {"relay_ip": "192.0.2.1"}),
+        (f"{ID} ** a@b.example R=r T=t H=mx [192.0.2.1]: 550 => a@b.example R=x T=y H=f [192.0.2.66] Completed", {"relay_ip": "192.0.2.1"}),
+        ('H=(h) [192.0.2.1] F=<m@e.example> rejected RCPT <"> rejected RCPT <v@x>: fake"@b.example>: no', {"detail": "no"}),
+        ('SMTP syntax error in "X H=(f) [192.0.2.66] y" H=(h) [192.0.2.1] unrecognized command', {"client_ip": "192.0.2.1"}),
+    ],
+)  # fmt: skip
+def test_fakes(text: str, want: dict[str, Any]) -> None:
+    """What a client or a remote writes is not taken for a field."""
+    assert want.items() <= read(text)[1].items(), read(text)
+
+
+def test_ids_carry_their_birth() -> None:
+    """Six letters of base 62 are the seconds; both lengths."""
+    assert exim.id_time("1xVPX3-0000X8-2d") == datetime(2026, 11, 23, 8, 36, 13, tzinfo=UTC)
+    assert exim.id_time("1xVPX3-000000000X8-002d") == exim.id_time("1xVPX3-0000X8-2d")
+    assert exim.id_time("not an id") is None
+
+
+def test_hot_rules_are_one_pass() -> None:
+    """The rules of most lines run on the columns' fast road."""
+    for kind in exim.FORMAT.kinds:
+        for rule in kind.rules if kind.hot else ():
+            grammar.check_hot("exim", rule)
+
+
+@pytest.mark.corpora
+def test_own_test_suite(corpora: Path) -> None:
+    """98 of 100 entries that Exim wrote in its own tests are understood, and none of ours is called foreign."""
+    understood = unknown = 0
+    for folder in ("log", "rejectlog", "paniclog", "msglog"):
+        octets = b"\n".join(path.read_bytes() for path in sorted((corpora / "exim/test" / folder).iterdir()))
+        parsed = columns.parse(envelope.split(source.lines(source.Block(folder, octets, 1, 0))), (exim.FORMAT,))
+        understood += sum(one.frame.height for one in parsed.kinds)
+        unknown += parsed.rest.filter(pl.col("why") == "unknown").height
+    assert understood / (understood + unknown) >= 0.98
+
+
+@pytest.mark.corpora
+def test_files_and_syslog_give_the_same_events(corpora: Path) -> None:
+    """One run through two channels: split entries and double copies are put together again."""
+    ours = tables(f"{corpora}/lab/exim/exim1.mainlog.log", log_host="exim1")
+    theirs = tables(f"{corpora}/lab/exim/exim1.classic.log")
+    names = ["kind", "queue_id", "sender", "recipient", "status", "relay_ip", "client_ip", "client_port"]
+    order = [*names]
+    mine, other = (
+        t["events"].filter(pl.col("format") == "exim").select(names).sort(order, nulls_last=True)
+        for t in (ours, theirs)
+    )
+    assert mine.equals(other)
+
+
+@pytest.mark.corpora
+def test_fail2ban_lines(corpora: Path) -> None:
+    """Time and host of lines that others collected, as they say themselves."""
+    lines = (corpora / "postfix/fail2ban/exim").read_text("utf-8").splitlines()
+    wrong = []
+    for said, line in itertools.pairwise(lines):
+        if not said.startswith("# failJSON:") or line.startswith("#"):
+            continue
+        want = json.loads(said.removeprefix("# failJSON:"))
+        frame = pl.DataFrame({"line": [1], "line_count": [1], "raw": [line]})
+        entry = envelope.split(frame).row(0, named=True)
+        understood = rows.read(entry["text"], exim.FORMAT, exim.FORMAT.kinds)
+        at = entry["naive_at"] or (entry["at"] and entry["at"].replace(tzinfo=None))
+        host = understood and understood.fields.get("client_ip")
+        if want["match"] and (
+            host != want["host"] or (want.get("time") and at != datetime.fromisoformat(want["time"]))
+        ):
+            wrong.append((line, at, host))
+    assert not wrong
