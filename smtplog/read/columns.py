@@ -6,7 +6,7 @@ reason. `rows.py` does the same for one entry; the samples prove the two equal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,7 +19,7 @@ from smtplog.contract.records import TABLES, Event
 from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum, Trim
 from smtplog.read import grammar
 from smtplog.read.detect import Place, place
-from smtplog.read.dispatch import openings, sort_out
+from smtplog.read.dispatch import Rules, of_kinds, of_split, sort_out
 
 Wanted = frozenset[str] | None
 """Names of the fields a question needs; None: all of them."""
@@ -53,6 +53,10 @@ class Parsed:
     rest: pl.DataFrame
 
 
+FEW = 3
+"""So few rules are quicker tried than sorted out."""
+Found = dict[tuple[Format, Kind, str], list[pl.DataFrame]]
+"""What each rule has found so far, whichever service wrote it: its steps are taken once."""
 SHORT_NEEDLE = 3
 """Shorter literals are in too many texts to tell."""
 
@@ -84,7 +88,7 @@ def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = Non
     route = [routes.setdefault((one.format.name, one.kinds), len(routes)) if one.format else None for one in places]
     by_place = pl.Series(route, dtype=pl.UInt16)
     text = entries.select(row=pl.int_range(pl.len(), dtype=pl.UInt32), text="text", route=by_place.gather(entries["place"]))
-    found: list[KindFrame] = []
+    found: Found = {}
     rest: list[pl.DataFrame] = []
     for (number,), mine in text.partition_by("route", as_dict=True, include_key=False, maintain_order=True).items():
         if number is None:
@@ -93,11 +97,11 @@ def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = Non
             continue
         one = places[route.index(int(number))]  # type: ignore[call-overload]
         for kinds in (one.kinds, other_kinds(one.format, one.kinds)):  # type: ignore[arg-type]
-            frames, mine = _match_all(mine, one.format, kinds, wanted)  # type: ignore[arg-type]
-            found += frames
+            mine = _match_all(mine, one.format, kinds, wanted, found)  # type: ignore[arg-type]
         rest.append(mine.select("row", why=pl.lit("unknown")))
     unread = pl.concat(rest).sort("row") if rest else pl.DataFrame(schema={"row": pl.UInt32, "why": pl.String})
-    return Parsed(entries, places, tuple(found), unread)
+    frames = (KindFrame(one, kind, meaning(pl.concat(hits), one.grammar, kind, wanted)) for (one, kind, _), hits in found.items())
+    return Parsed(entries, places, tuple(frames), unread)
 
 
 def _place(row: dict[str, str | None], formats: Sequence[Format]) -> Place:
@@ -112,34 +116,28 @@ def other_kinds(one: Format, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
     return tuple(kind for kind in one.kinds if kind not in kinds)
 
 
-def _match_all(
-    mine: pl.DataFrame, one: Format, kinds: Sequence[Kind], wanted: Wanted
-) -> tuple[list[KindFrame], pl.DataFrame]:
-    """Offer every text to the rules that may begin like it."""
+def _match_all(mine: pl.DataFrame, one: Format, kinds: Sequence[Kind], wanted: Wanted, found: Found) -> pl.DataFrame:
+    """Offer every text to the rules that may begin like it; gives back what none fits."""
     if mine.is_empty():
-        return [], mine
-    found: list[KindFrame] = []
+        return mine
     left: list[pl.DataFrame] = []
-    plan = openings(one.grammar, tuple(kinds))
+    plan = of_kinds(one.grammar, tuple(kinds))
     if len(plan.buckets) < 2:
-        return found, _try(mine, one, plan.in_order, wanted, found)
-    numbered = sort_out(mine, plan)
-    for (number,), part in sorted(numbered.items()):
+        return _try(mine, one, plan.in_order, wanted, found)
+    for (number,), part in sorted(sort_out(mine, plan).items()):
         rules = plan.buckets[number].rules if number < len(plan.buckets) else ()  # type: ignore[call-overload,operator]
         left.append(_try(part, one, rules, wanted, found))
-    return found, _try(pl.concat(left), one, plan.others, wanted, found)
+    return _try(pl.concat(left), one, plan.others, wanted, found)
 
 
-def _try(
-    mine: pl.DataFrame, one: Format, rules: Iterable[tuple[Kind, str]], wanted: Wanted, found: list[KindFrame]
-) -> pl.DataFrame:
+def _try(mine: pl.DataFrame, one: Format, rules: Rules, wanted: Wanted, found: Found) -> pl.DataFrame:
     """The first rule that fits a text has it; gives back what none fits."""
     for kind, rule in rules:
-        if mine.is_empty():
+        if mine.is_empty() or kind is None:
             break
         hits, mine = _match_near(mine, one.grammar, rule, needs(one.grammar, kind, rule, wanted), is_hot=kind.hot)
         if not hits.is_empty():
-            found.append(KindFrame(one, kind, meaning(hits, one.grammar, kind, wanted)))
+            found.setdefault((one, kind, rule), []).append(hits)
     return mine
 
 
@@ -173,8 +171,8 @@ def _match_near(
     is_near = mine["text"].str.contains(needle, literal=True)
     if not is_near.any():
         return mine.clear().drop("text"), mine
-    hits, _ = _match(mine.filter(is_near), name, rule, fields)
-    return hits, mine.filter(~pl.col("row").is_in(hits["row"].implode())) if hits.height else mine
+    hits, left = _match(mine.filter(is_near), name, rule, fields)
+    return hits, pl.concat([mine.filter(~is_near), left])
 
 
 def _groups(mine: pl.DataFrame, pattern: str) -> pl.DataFrame:
@@ -240,13 +238,16 @@ def _split(hits: pl.DataFrame, name: str, step: Split) -> pl.DataFrame:
     if step.source not in hits.columns:
         return hits.with_columns(pl.lit(None, dtype=pl.String).alias(f) for f in added if f not in hits.columns)
     mine = hits.lazy().select(row=pl.int_range(pl.len(), dtype=pl.UInt32), text=step.source).drop_nulls("text").collect()
-    parts = []
-    for rule in step.rules:
-        if mine.is_empty():
-            break
-        found, mine = _match_near(mine, name, rule, None)
-        if not found.is_empty():
-            parts.append(found)
+    parts: list[pl.DataFrame] = []
+    plan = of_split(name, step)
+    if len(plan.buckets) > FEW and not mine.is_empty():
+        left = []
+        for (number,), part in sorted(sort_out(mine, plan).items()):
+            rules = plan.buckets[number].rules if number < len(plan.buckets) else ()  # type: ignore[call-overload,operator]
+            left.append(_try_again(part, name, rules, parts))
+        _try_again(pl.concat(left), name, plan.others, parts)
+    else:
+        _try_again(mine, name, plan.in_order, parts)
     if len(parts) == 1 and parts[0].height == hits.height:
         one = parts[0]
         finer = one.select(f if f in one.columns else pl.lit(None, dtype=pl.String).alias(f) for f in added)
@@ -258,6 +259,16 @@ def _split(hits: pl.DataFrame, name: str, step: Split) -> pl.DataFrame:
     fresh = {f: f"{f} " for f in added if f in hits.columns}
     both = hits.hstack(finer.rename(fresh))
     return both.with_columns(pl.coalesce(f, f"{f} ") for f in fresh).drop(fresh.values()) if fresh else both
+
+
+def _try_again(mine: pl.DataFrame, name: str, rules: Rules, parts: list[pl.DataFrame]) -> pl.DataFrame:
+    for _, rule in rules:
+        if mine.is_empty():
+            break
+        found, mine = _match_near(mine, name, rule, None)
+        if not found.is_empty():
+            parts.append(found)
+    return mine
 
 
 def split_fields(name: str, step: Split) -> tuple[str, ...]:

@@ -12,11 +12,15 @@ from typing import Any
 
 import polars as pl
 
-from smtplog.formats.base import Kind
+from smtplog.formats.base import Kind, Split
 from smtplog.read import grammar
 
 NEAR = 12
 """So many characters of a beginning decide: short texts are held without a pointer."""
+
+
+Rules = tuple[tuple[Kind | None, str], ...]
+"""Rules by name, each with the kind it makes; none where it only reads a field again."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +29,15 @@ class Bucket:
 
     after_id: bool
     literals: tuple[str, ...]
-    rules: tuple[tuple[Kind, str], ...]
+    rules: Rules
 
 
 @dataclass(frozen=True)
 class Openings:
-    """The rules of some kinds by how their texts begin; `others` may begin in any way and are tried last."""
+    """Some rules by how their texts begin; `others` may begin in any way and are tried last."""
 
     buckets: tuple[Bucket, ...]
-    others: tuple[tuple[Kind, str], ...]
+    others: Rules
     id_shape: str = ""
     """What ids look like where no colon follows them."""
 
@@ -44,20 +48,29 @@ class Openings:
         return tuple(sorted({f"{word} " for word, _, _ in literals if word.endswith(":")}))
 
     @property
-    def in_order(self) -> tuple[tuple[Kind, str], ...]:
+    def in_order(self) -> Rules:
         """All rules in the order in which they are tried."""
         return (*(pair for bucket in self.buckets for pair in bucket.rules), *self.others)
 
 
+def of_kinds(name: str, kinds: tuple[Kind, ...]) -> Openings:
+    """The rules of some kinds of a grammar."""
+    return openings(name, tuple((kind, rule) for kind in kinds for rule in kind.rules))
+
+
+def of_split(name: str, step: Split) -> Openings:
+    """The rules by which a field is read again."""
+    return openings(name, tuple((None, rule) for rule in step.rules))
+
+
 @cache
-def openings(name: str, kinds: tuple[Kind, ...]) -> Openings:
+def openings(name: str, order: Rules) -> Openings:
     """Sort rules into buckets: a text can only fit rules that begin as it does. Rows and columns both follow it.
 
     A rule whose beginning could be taken for an id, or for less than one word, is no bucket's.
     """
     buckets: list[Bucket] = []
     others = []
-    order = [(kind, rule) for kind in kinds for rule in kind.rules]
     ids = next((c for _, rule in order if (c := grammar.shape(name, rule).id_characters)), "")
     for pair in order:
         after_id, literals = grammar.shape(name, pair[1]).opening
@@ -87,12 +100,13 @@ def sort_out(mine: pl.DataFrame, plan: Openings) -> dict[tuple[object, ...], pl.
     What decides is short and mostly the same: how a text begins, or what follows the id it begins with. So it is
     decided once for every such beginning, not for every text.
     """
-    text, space = pl.col("text"), pl.col("text").str.find(" ", literal=True).cast(pl.Int64)
-    is_word = pl.any_horizontal(pl.lit(False), *(text.str.starts_with(word) for word in plan.words))
+    text = pl.col("text")
+    space = text.str.find(" ", literal=True)
     if plan.id_shape:
         has_id = text.str.contains(f"^{plan.id_shape} ")
     else:
-        has_id = (space > 0) & (text.str.slice(space - 1, 1) == ":") & ~is_word
+        is_word = pl.any_horizontal(pl.lit(False), *(text.str.starts_with(word) for word in plan.words))
+        has_id = (text.str.find(": ", literal=True) + 1 == space).fill_null(False) & ~is_word
     begins = text.str.slice(pl.when(has_id).then(space).otherwise(0), NEAR).alias("begins")
     keyed = mine.lazy().with_columns(begins).collect()
     keys = keyed.lazy().select("begins").unique(maintain_order=True).with_columns(bucket=_bucket(plan))

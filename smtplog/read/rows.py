@@ -14,7 +14,7 @@ from smtplog.read import envelope, grammar
 from smtplog.read.clock import Clock
 from smtplog.read.columns import other_kinds, spelling, split_fields
 from smtplog.read.detect import Place, place
-from smtplog.read.dispatch import openings
+from smtplog.read.dispatch import of_kinds, of_split
 from smtplog.read.grammar import Refused
 
 Fields = dict[str, str | None]
@@ -33,9 +33,9 @@ def read(text: str, one: Format, kinds: Iterable[Kind]) -> Understood | None:
     """Read one text; None when no rule of these kinds fits. Never raises for text."""
     mine = tuple(kinds)
     for offered in (mine, other_kinds(one, mine)):
-        for kind, rule in openings(one.grammar, offered).in_order:
+        for kind, rule in of_kinds(one.grammar, offered).in_order:
             fits = grammar.compiled(one.grammar, rule).fullmatch(text)
-            if fits:
+            if fits and kind:
                 return Understood(kind, rule, meaning(fits.groupdict(), one.grammar, kind))
     return None
 
@@ -58,11 +58,11 @@ def _take_step(captured: Fields, name: str, step: Step) -> Fields:
             text = captured.get(source)
             value = default if text is None else table.get(text[:letters], default)
             return _first_of(captured, {target: value or None})
-        case Split(source, rules):
+        case Split(source):
             found: Fields = dict.fromkeys(split_fields(name, step))
             text = captured.get(source)
             if text is not None:
-                patterns = (grammar.compiled(name, rule) for rule in rules)
+                patterns = (grammar.compiled(name, rule) for _, rule in of_split(name, step).in_order)
                 fits = next((m for p in patterns if (m := p.fullmatch(text))), None)
                 found |= fits.groupdict() if fits else {}
             both = _first_of(captured, found)
