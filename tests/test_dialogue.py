@@ -174,7 +174,13 @@ def test_a_dialogue_for_eyes_obeys_no_escape(scene: Path) -> None:
 
 def test_long_hostile_texts_end_soon() -> None:
     """Linear: ten times the text takes about ten times as long; no limit of the interpreter is met."""
-    for text in ("S: 250-x\n" * 20_000, "C: DATA\n" * 5_000, ">" * 200_000, "S: 220 a C: DATA S: 354 go " * 2_000):
+    for text in (
+        "S: 250-x\n" * 20_000,
+        "C: DATA\n" * 5_000,
+        ">" * 200_000,
+        "SERVER -> CLIENT: " + "250-x" * 50_000,
+        "S: 220 a C: DATA S: 354 go " * 2_000,
+    ):
         dialogue.sessions(text)
 
 

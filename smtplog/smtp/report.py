@@ -53,16 +53,22 @@ def parts(talk: Conversation, *, show_secrets: bool = False) -> dict[str, Any]:
     }
 
 
+_MOST_SECRETS = 400
+"""Spellings that are looked for in every text; what AUTH itself carried is never shown, however many there are."""
+
+
 class _Cover:
     """Masks the secrets of one conversation in any text."""
 
     def __init__(self, talk: Conversation, *, show_secrets: bool) -> None:
         self.show = show_secrets
         self.secrets: list[str] = []
+        found: dict[str, None] = {}
         if not show_secrets:
             for step in talk.steps:
-                name = step.login.user if step.login else None
-                self.secrets += secrets.hidden(step.said, name)
+                if step.said:
+                    found.update(dict.fromkeys(secrets.hidden(step.said, step.login.user if step.login else None)))
+            self.secrets = sorted(found, key=len, reverse=True)[:_MOST_SECRETS]
 
     def __call__(self, text: str | None) -> str | None:
         if text is None or self.show:

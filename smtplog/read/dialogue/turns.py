@@ -18,6 +18,9 @@ from smtplog.read.dialogue.sides import Sides
 from smtplog.smtp import commands, secrets
 
 _NOTE_MARKS = frozenset("{[(<*=-+!#")
+_MOST_GLUED = 1000
+"""Lines that one glued reply is cut into."""
+_LONGEST_GLUED = 4000
 _AFTERWORDS = 4
 """Lines behind the last spoken one in which notes still belong to the dialogue."""
 
@@ -300,22 +303,24 @@ def unglued(text: str, *, is_flat: bool = False) -> list[str]:
     more, end = f"{text[:3]}-", f"{text[:3]} "
     if text[3:4] != "-" or (text.count(more) < 2 and end not in text):
         return [text]
-    out, rest = [], text
-    while rest.startswith(more):
-        places = [p for p in (_glued(rest, more, is_flat=is_flat), _glued(rest, end, is_flat=is_flat)) if p > 0]
-        if not places:
+    out: list[str] = []
+    start = 0
+    while text.startswith(more, start):
+        places = (_glued(text, mark, start, is_flat=is_flat) for mark in (more, end))
+        cut = min((p for p in places if p > 0), default=-1)
+        if cut < 0 or len(out) >= _MOST_GLUED:
             break
-        cut = min(places)
-        out.append(rest[:cut].rstrip())
-        rest = rest[cut:]
-    return [*out, rest]
+        out.append(text[start:cut].rstrip())
+        start = cut
+    return [*out, text[start:]]
 
 
-def _glued(text: str, mark: str, *, is_flat: bool) -> int:
-    """Where a mark stands right behind a letter, -1 when nowhere."""
-    place = text.find(mark, 4)
+def _glued(text: str, mark: str, start: int, *, is_flat: bool) -> int:
+    """Where a mark stands right behind a letter, -1 when nowhere near."""
+    stop = start + _LONGEST_GLUED
+    place = text.find(mark, start + 4, stop)
     while place > 0 and text[place - 1] == " " and not is_flat:
-        place = text.find(mark, place + 1)
+        place = text.find(mark, place + 1, stop)
     return place
 
 
