@@ -17,6 +17,14 @@ _REFUSAL: tuple[Step, ...] = (
     Split("reply_text", ("blocked_using",)),
 )
 _ACTION: tuple[Step, ...] = (_STAGE, _UNKNOWN, Split("action_text", ("about",)))
+# src/smtpd/smtpd.c: the filter answers the client; accepted mail is reported again by the smtpd behind the filter.
+_PROXIED: tuple[Step, ...] = (
+    _STAGE,
+    Split("reply_text", ("answered",)),
+    *ANSWER,
+    Lookup("reply_code", "status", REPLY_STATUS, letters=1),
+    Lookup("proxy_verdict", "status", {"reject": "rejected"}),
+)
 _HANDSHAKE = (Split("tls_parameters", ("tls_handshake",)),)
 _REJECTS = (
     "reject_object",
@@ -105,9 +113,10 @@ KINDS = (
         "proxy",
         ("proxy", "proxy_queued"),
         SMTPD,
-        (Split("reply_text", ("answered",)), *ANSWER),
+        _PROXIED,
         may_refuse=True,
         session="part",
+        delivers=True,
     ),
     Kind(
         "pipelining",

@@ -56,12 +56,14 @@ REASON_STAGE = {
         "Host not found": "dns",
         "unable to look up host": "dns",
         "Name service error": "dns",
-        "Domain ": "dns",
         "no TLSA records found": "dns",
         "TLSA lookup error": "dns",
         "TLS is required": "starttls",
         "Cannot start TLS": "starttls",
         "Server certificate not": "starttls",
+        "SMTPUTF8 is required": "mail",
+        "message size": "mail",
+        "message requires SMTPUTF8": "mail",
         "SASL authentication failed": "auth",
         "SASL [CACHED] authentication": "auth",
     }.items()
@@ -81,7 +83,7 @@ FILTER_DISCARDED = dict.fromkeys(("Ok, discarded", "OK, discarded", "ok, discard
 
 NEXT_HOP_ID = ("ok_queued", "queued_as", "accepted_id", "accepted_for_delivery")
 REASONS = (
-    "said", "not_connected", "lost_while", "timed_out_while", "refused", "not_resolved", "unknown_user",
+    "said", "said_odd", "not_connected", "lost_while", "timed_out_while", "refused", "not_resolved", "unknown_user",
     "sasl_refused", "tls_refused", "tls_failed", "null_mx", "loops_back", "forwarding_loop", "too_big",
     "command_died", "command_said", "not_looked_up", "said_only",
 )  # fmt: skip
@@ -101,6 +103,7 @@ ATTEMPT: tuple[Step, ...] = (
     ),
     Split("earlier_detail", REASONS),
     *WHERE,
+    Lookup("lookup_type", "stage", {"nullMX": "dns"}),
     Lookup("detail", "stage", REASON_STAGE, letters=HEAD_LETTERS),
     Lookup("earlier_detail", "stage", REASON_STAGE, letters=HEAD_LETTERS),
     *ANSWER,
