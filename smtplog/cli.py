@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -98,12 +98,15 @@ def _options(**given: Any) -> Options:
     return Options(**given, reference=datetime.now(UTC))
 
 
-def _confess(tally: Tally, inputs: list[str]) -> None:
+_YEAR_SOURCES = {"ids": "queue ids", "file": "the time of the file", "reference": "today's date"}
+
+
+def _confess(tally: Tally) -> None:
     """What was not understood, in one line on stderr."""
     said = tally.confession()
-    if tally.year_inferred:
-        source = "today's date" if inputs == ["-"] else "the input"
-        said += f"; years inferred from {source} ({', '.join(map(str, sorted(tally.years)))})"
+    if tally.years:
+        told = " and ".join(words for source, words in _YEAR_SOURCES.items() if source in tally.year_sources)
+        said += f"; years inferred from {told} ({', '.join(map(str, sorted(tally.years)))})"
     if tally.zone_assumed:
         said += "; zone UTC assumed"
     _say(f"smtplog: {said}")
@@ -167,7 +170,7 @@ def _make_query(table: str) -> Callable[..., None]:
         tally = Tally()
         with _progress(inputs) as progress:
             found = answer.write(run(inputs, answer.tables(), replace(options, progress=progress), tally))
-        _confess(tally, inputs)
+        _confess(tally)
         raise typer.Exit(0 if found else 1)
 
     return command
@@ -203,7 +206,7 @@ def export(
         rows = write(inputs, output, names, replace(options, progress=progress), tally, partition_by=partition_by, state=state)
     for table, n in rows.items():
         print(f"{output / table}: {n:,} rows")
-    _confess(tally, inputs)
+    _confess(tally)
 
 
 @app.command()
@@ -233,7 +236,7 @@ def summary(
     with _progress(inputs) as progress:
         found.take(run(inputs, found.tables(), replace(options, progress=progress, watch=found.watch), tally))
     show.show(found.result(top, [n.strip() for n in by.split(",")] if by else None), form, sys.stdout, width=width)
-    _confess(tally, inputs)
+    _confess(tally)
 
 
 Rules = Annotated[Path | None, typer.Option("--rules", help="File of your own diagnosis rules (TOML), tried before the built-in ones.")]
@@ -296,8 +299,63 @@ def failures(
     show.show(found, form, sys.stdout)
     if suppressions:
         _say(f"smtplog: {show.write_suppressions(found, suppressions):,} addresses written to {suppressions}")
-    _confess(tally, inputs)
+    _confess(tally)
     raise typer.Exit(0 if found.groups else 1)
+
+
+@app.command()
+def trace(
+    inputs: Inputs,
+    message_id: MessageId = None, queue_id: QueueId = None, sender: Sender = None, recipient: Recipient = None,
+    subject: Annotated[str | None, typer.Option(help="Subject like this (glob), where the log has it.")] = None,
+    grep: Annotated[str | None, typer.Option(help="Messages one of whose lines contains this text.")] = None,
+    since: Since = None, until: Until = None, client: Client = None, host: Host = None, status: Status = None,
+    raw: Raw = False,
+    form: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
+    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None,
+) -> None:  # fmt: skip
+    """The story of a mail: received from whom, every attempt, what came out of it, what happened in the end."""
+    from smtplog.ask.trace import Trace
+    from smtplog.pipeline import lines_of, messages_with, run
+    from smtplog.read import grammar
+    from smtplog.read.tally import Tally
+    from smtplog.show import trace as show
+
+    if form not in ("text", "jsonl"):
+        raise QueryError(f"--format {form}: known are text, jsonl")
+    if "-" in inputs and (raw or grep):
+        raise QueryError("trace --raw and --grep read their input twice; give a file instead of -")
+    options = _options(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host)
+    query = _query(
+        "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, client=client,
+        queue_id=queue_id, message_id=message_id, host=host, status=status, where=None,
+    )  # fmt: skip
+    if query.is_open and not (subject or grep):
+        raise QueryError("trace: say which mail: --queue-id, --message-id, --sender, --recipient, --subject or --grep")
+    import polars as pl
+
+    like = pl.col("subject").str.contains(grammar.glob(subject)) if subject else None
+    found, tally = Trace(query, like, messages_with(inputs, options, grep) if grep else None), Tally()
+    with _progress(inputs) as progress:
+        found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
+    hops, refused = found.hops()
+    if raw:
+        keys = set().union(*(hop.keys() for hop in hops)) if hops else set()
+        places = {(row["source"], row["line"]) for row in refused}
+        for text in lines_of(inputs, options, keys, places):
+            print(_harmless_on_terminal(text))
+    elif form == "jsonl":
+        show.jsonl(hops, refused, sys.stdout)
+    else:
+        show.show(hops, refused, sys.stdout)
+    _confess(tally)
+    raise typer.Exit(0 if hops or refused else 1)
+
+
+def _harmless_on_terminal(text: str) -> str:
+    from smtplog.show.render import harmless
+
+    return harmless(text) if sys.stdout.isatty() else text
 
 
 @app.command()

@@ -111,6 +111,8 @@ class Stitcher:
                 frame = frame.with_columns(parsed.entries["raw"].gather(frame["row"]))
             for sort, role in (("message", kind.message), ("session", kind.session)):
                 if self._has(sort, kind, role):
+                    if "queue_id" not in frame.columns:
+                        frame = frame.with_columns(queue_id=pl.lit(None, dtype=pl.String))
                     opened = self._threads[sort].open
                     opened[label] = pl.concat([opened[label], frame], how="diagonal") if label in opened else frame
                     if sort == "message":

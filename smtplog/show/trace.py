@@ -1,0 +1,103 @@
+"""A traced mail for eyes: a tree of hops in the order of time; as JSON lines; or its log lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import IO, Any
+
+from rich.text import Text
+from rich.tree import Tree
+
+from smtplog.ask.trace import Hop
+from smtplog.show import render
+
+_STYLE = {"sent": "green", "delivered": "green", "deferred": "yellow", "held": "yellow", "bounced": "red", "expired": "red",
+          "rejected": "red", "temp_rejected": "yellow"}  # fmt: skip
+
+
+def show(hops: Iterable[Hop], refused: Iterable[dict[str, Any]], stream: IO[str]) -> None:
+    """Print the trees, then the refusals that belong to no message."""
+    console = render.console(stream, width=None if stream.isatty() else 120)
+    for hop in hops:
+        console.print(_tree(hop))
+    for row in refused:
+        console.print(_delivery(row))
+
+
+def jsonl(hops: Iterable[Hop], refused: Iterable[dict[str, Any]], stream: IO[str]) -> None:
+    """One JSON object a line: a message with its deliveries and children, or a refusal."""
+    for hop in hops:
+        stream.write(json.dumps(_plain(hop), ensure_ascii=False) + "\n")
+    for row in refused:
+        stream.write(json.dumps({"delivery": _plain(row)}, ensure_ascii=False) + "\n")
+
+
+def _tree(hop: Hop) -> Tree:
+    m = hop.message
+    head = Text.assemble(
+        (render.harmless(m["queue_id"] or "?"), "bold"), " on ", render.harmless(m["host"] or "-"), "  ",
+        (m["status"], _STYLE.get(m["status"], "")), f"  from <{render.harmless(m['sender'] or '')}>",
+    )  # fmt: skip
+    if m["message_id"]:
+        head.append(f"  Message-ID {render.harmless(m['message_id'])}")
+    tree = Tree(head)
+    tree.add(_arrival(m))
+    for verdict in m["verdicts"] or []:
+        tree.add(Text(render.harmless(f"{verdict['program']}: {render.cell(verdict['verdict'])} {render.cell(verdict['score'])}")))
+    for row in hop.deliveries:
+        tree.add(_delivery(row))
+    for child in hop.children:
+        tree.add(_tree(child))
+    tree.add(_end(m))
+    return tree
+
+
+def _arrival(m: dict[str, Any]) -> Text:
+    who = " ".join(render.cell(m[name]) for name in ("client_name", "client_ip") if m[name])
+    parts = [f"{_at(m['received_at'])}  received"]
+    parts += [f"from {who}"] if who else [f"as {m['origin']}"] if m["origin"] else []
+    parts += [f"HELO {m['helo']}"] if m["helo"] else []
+    parts += [f"login {m['auth_user']}"] if m["auth_user"] else []
+    parts += [f"{m['size_bytes']:,} octets"] if m["size_bytes"] is not None else []
+    return Text(render.harmless(", ".join(parts)) + f"  ({render.harmless(m['source'])}:{m['line']})")
+
+
+def _delivery(row: dict[str, Any]) -> Text:
+    to = row["recipient"] if row["recipient"] is not None else "-"
+    was = f" (was {row['original_recipient']})" if row["original_recipient"] and row["original_recipient"] != to else ""
+    hop = f" by {row['relay_name']}" if row["relay_name"] else ""
+    hop += f" [{row['relay_ip']}]" if row["relay_ip"] else ""
+    delay = f" after {row['delay_s']:g} s" if row["delay_s"] is not None else ""
+    inside = ", inside this system" if row["is_internal"] else ""
+    text = Text.assemble(f"{_at(row['at'])}  ", (row["status"], _STYLE.get(row["status"], "")))
+    text.append(render.harmless(f" <{to}>{was}{hop}{delay}{inside}"))
+    said = row["reply_text"] or row["detail"]
+    code = " ".join(str(part) for part in (row["reply_code"], row["reply_enhanced_code"] or row["enhanced_code"]) if part)
+    if said or code:
+        text.append(render.harmless(f": {code} {said or ''}".rstrip()))
+    if row["reason"]:
+        text.append(f"  [{row['reason']}: {row['actor']} must act]", style="bold")
+    text.append(f"  ({render.harmless(row['source'])}:{row['line']})", style="dim")
+    return text
+
+
+def _end(m: dict[str, Any]) -> Text:
+    if m["removed_at"]:
+        return Text(f"{_at(m['removed_at'])}  gone from the queue")
+    return Text("still in the queue where the log ends")
+
+
+def _at(at: datetime | None) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S") if at else "before the log"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Hop):
+        return {"message": _plain(value.message), "deliveries": _plain(value.deliveries), "children": _plain(value.children)}
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list) else value
