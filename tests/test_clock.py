@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,7 +53,7 @@ def test_the_year_from_an_option_is_no_guess(log: Path) -> None:
 
     assert {event.at.year for event in events if event.at} == {2019}
     assert not any(event.is_year_inferred for event in events)
-    assert not run.tally.year_inferred
+    assert not run.tally.years
 
 
 def test_the_year_from_the_file(tmp_path: Path) -> None:
@@ -62,7 +64,7 @@ def test_the_year_from_the_file(tmp_path: Path) -> None:
 
     assert {event.at.year for event in events if event.at} == {2025}
     assert all(event.is_year_inferred for event in events)
-    assert run.tally.year_inferred
+    assert run.tally.year_sources == {"file"}
     assert run.tally.years == {2025}
 
 
@@ -85,6 +87,19 @@ def test_the_year_from_long_queue_ids(tmp_path: Path) -> None:
     assert times(io.BytesIO(path.read_bytes()))[0] == born.replace(microsecond=0)
 
 
+def test_a_pipe_by_name_has_no_time_of_its_own(cli: Cli, tmp_path: Path) -> None:
+    """What a shell puts in the place of `<(...)` is a pipe as well: today counts, not the moment it was made."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes("\n".join(mail()).encode()))
+    writer.start()
+    ran = cli("events", pipe)
+    writer.join()
+
+    assert ran.code == 0
+    assert "inferred from today's date" in ran.err
+
+
 def test_december_turns_into_january() -> None:
     """Inside one file the year turns where the months fall; late lines of the old year stay in it."""
     stamps = [
@@ -100,13 +115,14 @@ def test_december_turns_into_january() -> None:
 
 
 def test_a_file_that_ends_in_the_new_year(tmp_path: Path) -> None:
-    """A file of January 2 whose lines begin in December has them in the year before."""
+    """A file of January 2 whose lines begin in December has them in the year before; both years are confessed."""
     lines = mail("AAAA1", at(2025, 12, 31, 23, 59, 59)) + mail("BBBB2", at(2026, 1, 2))
-    path = write(tmp_path / "mail.log", lines, modified=int(at(2026, 1, 2, 1).timestamp()))
+    run = smtplog.events(write(tmp_path / "mail.log", lines, modified=int(at(2026, 1, 2, 1).timestamp())))
+    found = [event.at for event in run]
 
-    found = times(path)
-    assert [t.year for t in found if t] == [2025] + [2026] * 13 or found[0] == at(2025, 12, 31, 23, 59, 59)
+    assert found[0] == at(2025, 12, 31, 23, 59, 59)
     assert found[-1] == at(2026, 1, 2, 0, 0, 2)
+    assert run.tally.years == {2025, 2026}
 
 
 def test_a_log_longer_than_a_year() -> None:
@@ -240,7 +256,7 @@ def test_the_command_line_confesses_what_a_file_told(cli: Cli, log: Path) -> Non
     """The confession names the year and where it came from; nothing is confessed of what options said."""
     guessed, told = cli("events", log), cli("events", log, "--year", 2026, "--timezone", "UTC")
 
-    assert "years inferred from the input (2026)" in guessed.err
+    assert "years inferred from the time of the file (2026)" in guessed.err
     assert "inferred" not in told.err
     assert "assumed" not in told.err
     assert '"is_zone_assumed":false' in told.rows[0]

@@ -8,7 +8,7 @@ not from the stamp or from an option is confessed on every entry.
 from __future__ import annotations
 
 from calendar import isleap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,7 @@ class Clock:
         year: of the first stamp without one, when the user says so.
         zone: IANA name for stamps without one, when the user says so.
         reference: the time of the file; stamps do not lie after it.
+        is_lent: the input has no time of its own, the reference is the caller's.
 
     Raises:
         QueryError: there is no such year or zone.
@@ -38,9 +39,12 @@ class Clock:
     year: int | None = None
     zone: str | None = None
     reference: datetime | None = None
+    is_lent: bool = False
     current: int | None = None
     month: int | None = None
-    guessed_year: bool = False
+    years: set[int] = field(default_factory=set)
+    year_source: str | None = None
+    """Where a year was inferred from: `ids`, `file` or `reference`."""
     assumed_zone: bool = False
     is_ahead: bool = False
     """Entries lie after the time of the file: the guess was wrong, or the file holds more than a year."""
@@ -73,7 +77,7 @@ class Clock:
             naive = self._with_year(naive, yearless, births)
         zoned = _in_zone(naive, self.zone or "UTC")
         last = zoned.filter(yearless).max()
-        if self.guessed_year and self.reference and isinstance(last, datetime):
+        if self.year_source and self.reference and isinstance(last, datetime):
             self.is_ahead |= last > self.reference + _SLACK
         return entries.with_columns(
             at=zoned
@@ -93,6 +97,7 @@ class Clock:
             turns = turns - turns[0]
         years = turns + self.current
         self.current, self.month = int(years[-1]), int(months[-1])
+        self.years.update(years.unique())
         by = f"{int(years[0]) - NAIVE_YEAR}y" if turns.n_unique() == 1 else pl.format("{}y", pl.col("y") - NAIVE_YEAR)
         moved = pl.DataFrame({"n": naive, "y": years}).with_columns(m=pl.col("n").dt.offset_by(by))
         if (months == 2).any():  # 29 February in a year that has none is no day at all
@@ -104,12 +109,13 @@ class Clock:
     ) -> int:
         if self.year is not None:
             return self.year
-        self.guessed_year = True
         for row, born in births:
             stamp = naive[row]
             if stamp is not None:
+                self.year_source = "ids"
                 return _nearest(stamp, born) - int(turns[row] - turns[0])
         first = naive.filter(yearless)[0]
+        self.year_source = "reference" if self.is_lent else "file"
         if self.reference is None:
             return NAIVE_YEAR
         latest = self.reference.astimezone(UTC).replace(tzinfo=None) + _SLACK

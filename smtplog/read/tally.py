@@ -25,6 +25,7 @@ class Tally:
     by_program: (format or None, program or None, why) -> entries.
     examples: the same key -> up to three of (source, line, raw); only for unknown and malformed.
     problems: what the inputs themselves lost: a cut file, dropped messages.
+    year_sources, years: where years were inferred from (`ids`, `file`, `reference`), and which; empty when none was.
     """
 
     lines: int = 0
@@ -32,9 +33,9 @@ class Tally:
     by_program: Counter[tuple[str | None, str | None, str]] = field(default_factory=Counter)
     examples: dict[tuple[str | None, str | None, str], list[tuple[str, int, str]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    year_inferred: bool = False
-    zone_assumed: bool = False
+    year_sources: set[str] = field(default_factory=set)
     years: set[int] = field(default_factory=set)
+    zone_assumed: bool = False
 
     def __getattr__(self, name: str) -> int:
         if name in WHYS:
@@ -46,10 +47,10 @@ class Tally:
         entries = parsed.entries
         self.entries += entries.height
         self.lines += int(entries["line_count"].sum())
-        self.year_inferred |= clock.guessed_year
         self.zone_assumed |= clock.assumed_zone
-        if clock.guessed_year and clock.current:
-            self.years.add(clock.current)
+        if clock.year_source:
+            self.year_sources.add(clock.year_source)
+            self.years |= clock.years
         ahead = f"{source}: lines lie after the time of the file; give the year of its first line with --year (year=)"
         if clock.is_ahead and ahead not in self.problems:
             self.problems.append(ahead)
