@@ -200,7 +200,7 @@ def test_the_formats_are_listed(cli: Cli) -> None:
     ran = cli("formats")
 
     for one in all_formats():
-        assert one.title in ran.out
+        assert one.name in ran.out
         assert f"grammars/{one.grammar}.lark" in ran.out
 
 
