@@ -1,13 +1,19 @@
-"""Exim (4.60 to 4.99): main, reject and panic log, files and syslog. Shapes: grammars/exim.lark; sources are named there."""
+"""Exim (4.60 to 4.99): main, reject and panic log, files and syslog. Shapes and sources: grammars/exim.lark."""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum
 
-SECONDS = {"weeks_part": 604800.0, "days_part": 86400.0, "hours_part": 3600.0, "minutes_part": 60.0, "seconds_part": 1.0}
+SECONDS = {
+    "weeks_part": 604800.0,
+    "days_part": 86400.0,
+    "hours_part": 3600.0,
+    "minutes_part": 60.0,
+    "seconds_part": 1.0,
+}
 
 
 def _seconds(source: str, target: str) -> tuple[Step, ...]:
@@ -17,22 +23,25 @@ def _seconds(source: str, target: str) -> tuple[Step, ...]:
 
 # src/transports/smtp.c, smtp_deliver(): what was answered last; the first letters tell.
 COMMAND_STAGE = {
-    "init": "greeting", "EHLO": "helo", "HELO": "helo", "LHLO": "helo", "STAR": "starttls", "AUTH": "auth", "XCLI": "mail",
+    "init": "greeting", "EHLO": "helo", "HELO": "helo", "LHLO": "helo", "STAR": "starttls", "AUTH": "auth",
+    "XCLI": "mail",
     "MAIL": "mail", "RCPT": "rcpt", "DATA": "data", "BDAT": "end_of_data", "end ": "end_of_data", "PRDR": "end_of_data",
     "QUIT": "quit", "send": "end_of_data",
 }  # fmt: skip
 
 # Errors of the system and of src/macros.h (ERRNO_*) that say where the attempt ended.
 ERROR_STAGE = {
-    "111": "connect", "110": "connect", "113": "connect", "101": "connect", "-32": "dns", "-36": "dns", "-37": "starttls",
+    "111": "connect", "110": "connect", "113": "connect", "101": "connect", "-32": "dns", "-36": "dns",
+    "-37": "starttls",
     "-38": "starttls", "-42": "auth", "-43": "connect", "-44": "rcpt", "-45": "mail", "-46": "data",
 }  # fmt: skip
 
-# src/routers/queryprogram.c and others write `:blackhole:`; src/filter.c, seen finish; src/deliver.c, bypassed /dev/null.
+# src/routers/ write `:blackhole:`; src/filter.c, seen finish; src/deliver.c bypasses /dev/null.
 NOWHERE = {":blackhole:": "discarded", "discarded": "discarded", "/dev/null": "discarded"}
 
 TLS_VERSION = {
-    "TLS1.3": "TLSv1.3", "TLS1.2": "TLSv1.2", "TLS1.1": "TLSv1.1", "TLS1.0": "TLSv1", "TLSv1.3": "TLSv1.3", "TLSv1.2": "TLSv1.2",
+    "TLS1.3": "TLSv1.3", "TLS1.2": "TLSv1.2", "TLS1.1": "TLSv1.1", "TLS1.0": "TLSv1",
+    "TLSv1.3": "TLSv1.3", "TLSv1.2": "TLSv1.2",
     "TLSv1.1": "TLSv1.1", "TLSv1": "TLSv1", "SSL3.0": "SSLv3", "SSLv3": "SSLv3",
 }  # fmt: skip
 
@@ -62,7 +71,9 @@ _SENT = (
     *_seconds("delivery_time", "delay_transmit_s"),
 )
 _DEFERRED = (
-    Split("after", ("after_host", "after_timed", "after_error_host", "after_error_timed", "after_plain"), is_spent=True),
+    Split(
+        "after", ("after_host", "after_timed", "after_error_host", "after_error_timed", "after_plain"), is_spent=True
+    ),
     *_REASON,
     Lookup("error_number", "stage", ERROR_STAGE),
     *_seconds("delivery_time", "delay_transmit_s"),
@@ -138,19 +149,40 @@ def _refusal(name: str, stage: str, *rules: str, steps: tuple[Step, ...] = (), *
 
 _HOT = (
     Kind("delivery", ("delivery",), (), _SENT, hot=True, message="part", delivers=True),
-    Kind("arrival", ("arrival_for", "arrival"), (), _ARRIVAL, hot=True, message="start", session="part", session_by="peer",
-         origin="smtp"),
+    Kind(
+        "arrival",
+        ("arrival_for", "arrival"),
+        (),
+        _ARRIVAL,
+        hot=True,
+        message="start",
+        session="part",
+        session_by="peer",
+        origin="smtp",
+    ),
     Kind("connection", ("connection",), (), hot=True, session="start", session_by="peer"),
     Kind("session_closed", ("closed_by_peer",), (), _CLOSED, hot=True, session="end", session_by="peer"),
     Kind("completed", ("completed",), (), _seconds("queue_time", "delay_s"), hot=True, message="end"),
-    Kind("local_arrival", ("local_arrival_for", "local_arrival"), (), _ARRIVAL, hot=True, message="start", origin="local"),
+    Kind(
+        "local_arrival", ("local_arrival_for", "local_arrival"), (), _ARRIVAL, hot=True, message="start", origin="local"
+    ),
     Kind("not_due", ("not_due",), (), _NOT_DUE, hot=True, message="part"),
     Kind("deferral", ("deferral",), (), _DEFERRED, hot=True, message="part", delivers=True),
-    Kind("bounce_arrival", ("bounce_arrival_for", "bounce_arrival"), (), _ARRIVAL, hot=True, message="start", origin="bounce"),
+    Kind(
+        "bounce_arrival",
+        ("bounce_arrival_for", "bounce_arrival"),
+        (),
+        _ARRIVAL,
+        hot=True,
+        message="start",
+        origin="bounce",
+    ),
     Kind("failure", ("failure",), (), _FAILED, hot=True, message="part", delivers=True),
-    Kind("reject_rcpt", ("refused_rcpt",), (), _REFUSED_RCPT, hot=True, session="part", session_by="peer", delivers=True),
+    Kind(
+        "reject_rcpt", ("refused_rcpt",), (), _REFUSED_RCPT, hot=True, session="part", session_by="peer", delivers=True
+    ),
     Kind("cutthrough", ("cutthrough",), (), _SENT, hot=True, message="part", delivers=True),
-)  # fmt: skip
+)
 
 _SESSIONS = (
     _kind("connection", "connection_numbered", session="start"),
@@ -188,24 +220,58 @@ _REFUSALS = (
     _refusal("too_big", "mail", "too_big_declared"),
     _refusal("reject_message", "end_of_data", "rejected_message", "rejected_local", "rejected_scan"),
     _refusal("unqualified", "rcpt"),
-    _refusal("too_many_recipients", "rcpt", steps=(Lookup("excess", "status", {"excess temporarily": "temp_rejected"}),)),
+    _refusal(
+        "too_many_recipients", "rcpt", steps=(Lookup("excess", "status", {"excess temporarily": "temp_rejected"}),)
+    ),
     _refusal("too_many_messages", "mail"),
     _refusal("refused_connection", "connect", "refused_connection", "temporarily_refused_connection", "overloaded"),
-    _kind("discard_rcpt", "discarded_rcpt", steps=(Constant("status", "discarded"), Constant("stage", "rcpt")),
-          session="part", delivers=True),
-)  # fmt: skip
+    _kind(
+        "discard_rcpt",
+        "discarded_rcpt",
+        steps=(Constant("status", "discarded"), Constant("stage", "rcpt")),
+        session="part",
+        delivers=True,
+    ),
+)
 
 _QUEUE = (
-    _kind("delivery", "delivery_local", "delivery_parents", "delivery_odd", "delivery_plain", steps=_SENT, message="part", delivers=True),
+    _kind(
+        "delivery",
+        "delivery_local",
+        "delivery_parents",
+        "delivery_odd",
+        "delivery_plain",
+        steps=_SENT,
+        message="part",
+        delivers=True,
+    ),
     _kind("not_due", "not_due_parents", "not_due_odd", steps=_NOT_DUE, message="part"),
-    _kind("deferral", "deferral_parents", "deferral_odd", "deferral_plain", steps=_DEFERRED, message="part", delivers=True),
-    _kind("discarded", "blackholed", "blackholed_otherwise", "discarded_filter", steps=(Constant("status", "discarded"),),
-          message="part", delivers=True),
+    _kind(
+        "deferral", "deferral_parents", "deferral_odd", "deferral_plain", steps=_DEFERRED, message="part", delivers=True
+    ),
+    _kind(
+        "discarded",
+        "blackholed",
+        "blackholed_otherwise",
+        "discarded_filter",
+        steps=(Constant("status", "discarded"),),
+        message="part",
+        delivers=True,
+    ),
     _kind("suppressed", message="part", steps=_SENT[2:]),
     _kind("arrival", "arrival_odd", steps=_ARRIVAL, message="start", session="part", origin="smtp"),
     _kind("local_arrival", "local_arrival_odd", steps=_ARRIVAL, message="start", origin="local"),
-    _kind("fake_reject_local", "fake_reject_local", "fake_reject_local_for", steps=_ARRIVAL, message="start", origin="local"),
-    _kind("fake_reject", "fake_reject", "fake_reject_for", steps=_ARRIVAL, message="start", session="part", origin="smtp"),
+    _kind(
+        "fake_reject_local",
+        "fake_reject_local",
+        "fake_reject_local_for",
+        steps=_ARRIVAL,
+        message="start",
+        origin="local",
+    ),
+    _kind(
+        "fake_reject", "fake_reject", "fake_reject_for", steps=_ARRIVAL, message="start", session="part", origin="smtp"
+    ),
     _kind("still_frozen", message="part"),
     _kind("frozen", steps=(Constant("status", "held"),), message="part", delivers=True),
     _kind("unfrozen", message="part"),
@@ -236,7 +302,7 @@ _QUEUE = (
     _kind("spool_lost", message="part"),
     _kind("connection_lost_after", message="part"),
     _kind("crash", "crash", "crash_code", message="part"),
-)  # fmt: skip
+)
 
 _MESSAGE_LOG = (
     _kind("msglog_arrival", "msglog_received", steps=_ARRIVAL, message="start", origin="smtp"),
@@ -291,7 +357,7 @@ def id_time(queue_id: str) -> datetime | None:
         if digit not in _BASE_62:
             return None
         seconds = seconds * 62 + _BASE_62[digit]
-    return datetime.fromtimestamp(seconds, timezone.utc)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 FORMAT = Format(

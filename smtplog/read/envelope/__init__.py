@@ -22,7 +22,8 @@ def split(lines: pl.DataFrame, envelopes: tuple[Envelope, ...] = ENVELOPES) -> p
         envelopes: in the order in which to try them.
 
     Returns:
-        One row per entry, in order, with the columns of `SCHEMA` added; the `line_count`s sum up to the lines. `at` is set
-        where the stamp says year and zone; else `naive_at` holds the stamp as written, in `NAIVE_YEAR` where it has none.
+        One row per entry, in order, with the columns of `SCHEMA` added; the `line_count`s sum up to the lines. `at` is
+        set where the stamp says year and zone; else `naive_at` holds the stamp as written, in `NAIVE_YEAR` where it has
+        none.
     """
     return unfold(take_off(lines, envelopes))

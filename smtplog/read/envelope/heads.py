@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import polars as pl
 
@@ -51,7 +53,7 @@ OWN = tuple(envelope for envelope in ENVELOPES if envelope.is_plain)
 NAIVE_YEAR = 1904
 """Stamps without a year are read in this leap year; the clock moves them to their own."""
 
-SCHEMA = {
+SCHEMA: Mapping[str, Any] = {
     "stamp": pl.String,
     "at": pl.Datetime("us", "UTC"),
     "naive_at": pl.Datetime("us"),
@@ -116,7 +118,10 @@ def _take(rest: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.Data
         stamp,
         at,
         naive,
-        *(found[name] if name in found.columns else pl.lit(None, dtype=pl.String).alias(name) for name in ("host", "program")),
+        *(
+            found[name] if name in found.columns else pl.lit(None, dtype=pl.String).alias(name)
+            for name in ("host", "program")
+        ),
         found["pid"].cast(pl.Int64, strict=False),
         text=pl.col("raw").str.slice(found["head"].str.len_chars()),
         envelope=pl.lit(envelope.rule),
@@ -137,7 +142,9 @@ def read_stamps(stamp: pl.Series, envelope: Envelope) -> tuple[pl.Series, pl.Ser
     read = words.str.to_datetime(envelope.stamp, time_unit="us", strict=False)
     if envelope.has_zone:
         read = read.dt.convert_time_zone("UTC")
-    times = runs.select(read.repeat_by("len").explode().alias("t") if runs.height < len(stamp) else read.alias("t"))["t"]
+    times = runs.select(read.repeat_by("len").explode().alias("t") if runs.height < len(stamp) else read.alias("t"))[
+        "t"
+    ]
     none = pl.Series([None], dtype=pl.Datetime("us")).new_from_index(0, len(stamp))
     if envelope.has_zone:
         return times.alias("at"), none.alias("naive_at")

@@ -1,7 +1,7 @@
 """Entries over several lines: parts that a server split for syslog, copies it made, lines that go on.
 
-`whole` cuts blocks so that no entry is torn; `unfold` puts the lines of a block together. `line_count` says how many lines
-an entry had, `raw` has them all; the text goes on with line feeds.
+`whole` cuts blocks so that no entry is torn; `unfold` puts the lines of a block together. `line_count` says how many
+lines an entry had, `raw` has them all; the text goes on with line feeds.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from smtplog.read.source import Block
 REACH = 256 * 1024
 """So many octets from its end a block is searched for the beginning of its last entry."""
 WHO = ("host", "program", "pid")
-REFUSED = " rejected RCPT "
-"""Goes to two of Exim's logs: with syslog both copies arrive, unless `syslog_duplication` is off."""
 COPIED = (
     "rejected", "discarded by ", " dropped", "authenticator failed for ", "synchronization error", " sender verify ",
-    "too many ", "refused connection", "SIGSEGV", "SEGV_", "Delivery status for ", "transport process returned", "ailed to ",
+    "too many ", "refused connection", "SIGSEGV", "SEGV_", "Delivery status for ",
+    "transport process returned", "ailed to ",
 )  # fmt: skip
-"""What such entries hold. Exim src/, every log_write() with LOG_REJECT or LOG_PANIC."""
+"""What entries hold that go to two of Exim's logs, and so twice to syslog unless `syslog_duplication` is off: every
+log_write() with LOG_REJECT or LOG_PANIC in its src/."""
+WINDOW = 200
+"""So many lines may lie between the parts or copies of an entry."""
 
 
 @cache
@@ -53,12 +55,14 @@ def unfold(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _join_parts(lines: pl.DataFrame, is_mine: pl.Series) -> pl.DataFrame:
-    """`[1/3] `, `[2\\3] `, `[3/3] ` of one process become one entry."""
+    r"""`[1/3] `, `[2\3] `, `[3/3] ` of one process become one entry."""
     looks = is_mine & lines["text"].str.starts_with("[")
     if not looks.any():
         return lines
     numbered = lines.with_row_index("row")
-    found = numbered.filter(looks).with_columns(pl.col("text").str.extract_groups(_anchored("part")).alias("g")).unnest("g")
+    found = (
+        numbered.filter(looks).with_columns(pl.col("text").str.extract_groups(_anchored("part")).alias("g")).unnest("g")
+    )
     found = found.filter(pl.col("part_number").is_not_null())
     if found.is_empty():
         return lines
@@ -83,7 +87,11 @@ def _own_heads(lines: pl.DataFrame) -> pl.DataFrame:
     for envelope in OWN:
         digit = lines["text"].str.head(4).str.contains_any(["0", "1", "2"]) & lines["program"].is_in(stampers())
         mine = lines["text"].set(~digit.fill_null(False), None)
-        found = pl.DataFrame({"t": mine}).select(pl.col("t").str.extract_groups(head_pattern(envelope.rule)).alias("g")).unnest("g")
+        found = (
+            pl.DataFrame({"t": mine})
+            .select(pl.col("t").str.extract_groups(head_pattern(envelope.rule)).alias("g"))
+            .unnest("g")
+        )
         fits = found["head"].is_not_null()
         if not fits.any():
             continue
@@ -100,22 +108,18 @@ def _own_heads(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _drop_copies(lines: pl.DataFrame) -> pl.DataFrame:
-    """One of the copies that went to two logs: the one that says more."""
+    """Of two copies, one right after the other from the same process, the one that says more."""
     mine = lines.with_row_index("row").filter(pl.col("program").is_in(stampers()) & pl.col("pid").is_not_null())
     mine = mine.with_columns(first_line=pl.col("text").str.split("\n").list.first())
-    mine = mine.sort(*WHO, "row").with_columns(run=pl.struct(*WHO, "first_line").rle_id())
-    runs = mine.group_by("run", maintain_order=True).agg(
-        pl.len().alias("length"), pl.col("first_line").first(), has_more=(pl.col("first_line") != pl.col("text")).any()
-    )
-    told = runs.filter(pl.col("first_line").str.contains(REFUSED, literal=True))
-    if told.is_empty() or (told["length"] % 2 == 1).any():
-        return lines
-    is_copied = (pl.col("has_more") | pl.col("first_line").str.contains_any(COPIED)) & (pl.col("length") % 2 == 0)
-    mine = mine.join(runs.filter(is_copied).select("run"), on="run", how="semi", maintain_order="left")
+    says_more = pl.col("first_line") != pl.col("text")
+    mine = mine.sort(*WHO, "row").with_columns(run=pl.struct(*WHO, "stamp", "first_line").rle_id())
+    is_copied = says_more.any().over("run") | pl.col("first_line").str.contains_any(list(COPIED))
+    mine = mine.filter((pl.len().over("run") % 2 == 0) & is_copied)
     if mine.is_empty():
         return lines
     pair = mine.with_columns(pair=pl.int_range(pl.len()) // 2).group_by("pair", maintain_order=True).agg(
-        row=pl.col("row").first(), gone=pl.col("row").last(), raw=pl.col("raw").str.join("\n"), line_count=pl.col("line_count").sum(),
+        row=pl.col("row").first(), gone=pl.col("row").last(), raw=pl.col("raw").str.join("\n"),
+        line_count=pl.col("line_count").sum(),
         text=pl.col("text").sort_by(pl.col("text").str.len_bytes(), descending=True).first(),
     )  # fmt: skip
     return _replace(lines.with_row_index("row"), pair.drop("pair", "gone").cast({"row": pl.UInt32}), pair["gone"])
@@ -123,7 +127,9 @@ def _drop_copies(lines: pl.DataFrame) -> pl.DataFrame:
 
 def _continue(lines: pl.DataFrame) -> pl.DataFrame:
     """Lines without a head behind an entry of a server's own file belong to it."""
-    goes_on = lines["envelope"].is_null() & ((lines["raw"] == "") | lines["raw"].str.contains(_anchored("continuation")))
+    goes_on = lines["envelope"].is_null() & (
+        (lines["raw"] == "") | lines["raw"].str.contains(_anchored("continuation"))
+    )
     if not goes_on.any():
         return lines
     grouped = lines.with_columns(goes_on=goes_on, entry=(~goes_on).cum_sum())
@@ -186,19 +192,26 @@ def _first_open(lines: list[str], envelopes: tuple[Envelope, ...]) -> int:
         while last > 0 and (not lines[last] or goes_on.fullmatch(lines[last])):
             last -= 1
         return max(last, 0)
-    mine = [i for i, line in enumerate(lines[-200:], max(0, len(lines) - 200)) if any(f" {p}[" in line for p in stampers())]
-    if not mine:
-        return len(lines)
-    texts = {i: lines[i].partition("]: ")[::2] for i in mine}
-    keep = mine[-1]
-    while keep - 1 in texts and texts[keep - 1][1] == texts[keep][1]:
-        keep -= 1
-    parts: dict[str, tuple[int, int, int]] = {}
+    start = max(0, len(lines) - WINDOW)
+    mine = [i for i in range(start, len(lines)) if any(f" {p}[" in lines[i] for p in stampers())]
     part = grammar.compiled(GRAMMAR, "part")
+    unpaired: dict[str, tuple[int, str]] = {}
+    torn: dict[str, tuple[int, int, int]] = {}
     for i in mine:
-        found = part.fullmatch(texts[i][1])
+        head, _, text = lines[i].partition("]: ")
+        who = head.rpartition(" ")[2]
+        found = part.fullmatch(text)
+        number = int(found["part_number"]) if found else 1
         if found:
-            who = texts[i][0].rpartition(" ")[2]
-            number, count = int(found["part_number"]), int(found["part_count"])
-            parts[who] = (i if number == 1 else parts.get(who, (i, 0, 0))[0], number, count)
-    return min([keep, *(first for first, number, count in parts.values() if number < count)])
+            torn[who] = (i if number == 1 else torn.get(who, (i, 0, 0))[0], number, int(found["part_count"]))
+            text = found["part_text"] or ""
+        if number > 1:
+            continue
+        before = unpaired.pop(who, (i, ""))
+        if before[1] == text:
+            if found:
+                torn[who] = (before[0], *torn[who][1:])
+        elif i == mine[-1] or (found and found["part_mark"] == "\\") or any(word in text for word in COPIED):
+            unpaired[who] = (i, text)
+    open_ones = [first for first, number, count in torn.values() if number < count]
+    return min([len(lines), *open_ones, *(i for i, _ in unpaired.values())])

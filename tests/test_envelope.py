@@ -1,0 +1,118 @@
+"""Heads of lines, and entries over several lines: nothing is lost, nothing is torn."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from smtplog.read import envelope, source
+from tests.conftest import SAMPLES
+
+ID = "1vxz00-00000000AB1-0Cd2"
+
+
+def split(*lines: str) -> list[dict[str, object]]:
+    """The entries of some lines."""
+    block = source.Block("-", "\n".join(lines).encode(), 1, 0)
+    return envelope.split(source.lines(block)).to_dicts()
+
+
+@pytest.mark.parametrize(
+    ("line", "want"),
+    [
+        ("Nov  3 08:28:36 mx1 exim[7]: hello", {"host": "mx1", "program": "exim", "pid": 7, "text": "hello"}),
+        ("<22>Nov 03 08:28:36 mx1 exim: hello", {"host": "mx1", "pid": None, "text": "hello"}),
+        ("2026-11-03T08:28:36.5+01:00 mx1 exim[7]: hello", {"at": datetime(2026, 11, 3, 7, 28, 36, 500000, UTC)}),
+        ("<22>1 2026-11-03T08:28:36Z mx1 exim 7 - - hello", {"at": datetime(2026, 11, 3, 8, 28, 36, 0, UTC), "pid": 7}),
+        ("2026-11-03 08:28:36.250 +0100 [7] hello", {"at": datetime(2026, 11, 3, 7, 28, 36, 250000, UTC), "pid": 7}),
+        ("2026-11-03 08:28:36 hello", {"naive_at": datetime(2026, 11, 3, 8, 28, 36), "program": None}),
+        ("2026-11-03 08:28:36 mx1 exim[7]: hello", {"host": "mx1", "program": "exim", "pid": 7, "text": "hello"}),
+        ("mx1 exim[7]: 2026-11-03 08:28:36 hello", {"host": "mx1", "naive_at": datetime(2026, 11, 3, 8, 28, 36)}),
+        ("nothing at all", {"envelope": None, "text": "nothing at all"}),
+    ],
+)  # fmt: skip
+def test_heads(line: str, want: dict[str, object]) -> None:
+    """Each kind of head says what it says."""
+    (entry,) = split(line)
+    assert want.items() <= entry.items(), entry
+
+
+def test_the_inner_stamp_wins() -> None:
+    """The server's own stamp and pid stand behind syslog's: they are finer, and know the year."""
+    (entry,) = split(f"Nov  3 08:28:36 mx1 exim[7]: 2026-11-03 08:28:35.900 [9] {ID} Completed")
+    assert entry["naive_at"] == datetime(2026, 11, 3, 8, 28, 35, 900000)
+    assert (entry["pid"], entry["text"]) == (9, f"{ID} Completed")
+
+
+def test_a_zone_is_not_given_up_for_decimals() -> None:
+    """Where only syslog says the zone, its time stays."""
+    (entry,) = split(f"2026-11-03T08:28:36+01:00 mx1 exim[7]: 2026-11-03 08:28:35.900 {ID} Completed")
+    assert entry["at"] == datetime(2026, 11, 3, 7, 28, 36, tzinfo=UTC)
+    assert entry["text"] == f"{ID} Completed"
+
+
+def test_parts_of_mingled_processes() -> None:
+    """`/` joins, the backslash stands for a line feed; parts of others lie between."""
+    head = "Nov  3 08:28:36 mx1 exim"
+    first, other, alone = split(
+        f"{head}[7]: [1/3] {ID} => a@b.example R=r",
+        f"{head}[8]: [1\\2] SIGSEGV (maybe",
+        f'{head}[7]: [2/3] outer T=t C="250',
+        f"{head}[8]: [2/2] )",
+        f'{head}[7]: [3/3]  Ok"',
+        f"{head}[7]: [later] no part",
+    )
+    assert (first["text"], first["line_count"]) == (f'{ID} => a@b.example R=router T=t C="250 Ok"', 3)
+    assert other["text"] == "SIGSEGV (maybe\n)"
+    assert alone["text"] == "[later] no part"
+
+
+def test_copies_of_two_logs() -> None:
+    """Main and reject log through one syslog: one entry, the one with the header; without duplication nothing goes."""
+    head = "Nov  3 08:28:36 mx1 exim[7]: "
+    text = "H=(x) [192.0.2.9] F=<a@b.example> rejected RCPT <c@d.example>: no"
+    data = f"{ID} H=(x) [192.0.2.9] F=<a@b.example> rejected after DATA: no"
+    both = split(
+        head + text, head + text, head + data, f"{head}[1\\2] {data}", f"{head}[2/2] Envelope-from: <a@b.example>"
+    )
+    assert [(entry["text"], entry["line_count"]) for entry in both] == [
+        (text, 2),
+        (f"{data}\nEnvelope-from: <a@b.example>", 3),
+    ]
+    assert len(split(head + text, head + data)) == 2
+
+
+def test_lines_that_go_on() -> None:
+    """Header lines of the reject log, the panic log's second line; not what stands alone."""
+    one, two, three = split(
+        f"2026-11-03 08:28:36 {ID} H=(x) [192.0.2.9] F=<a@b.example> rejected after DATA: no",
+        "Envelope-from: <a@b.example>",
+        "P Received: from x",
+        "\tby y",
+        "  Subject: z",
+        "2026-11-03 08:28:37 Exim configuration error in line 1 of /etc/exim.conf:",
+        "  no such option",
+        "",
+        "250 OK",
+    )
+    assert (one["line_count"], two["line_count"], three["envelope"]) == (5, 3, None)
+    assert str(one["text"]).endswith(
+        "rejected after DATA: no\nEnvelope-from: <a@b.example>\nP Received: from x\n\tby y\n  Subject: z"
+    )
+    assert str(two["text"]).endswith(":\n  no such option")
+
+
+@pytest.mark.parametrize("scene", ["exim/reject-log", "exim/syslog-copies", "exim/syslog-split", "exim/panic-log"])
+@pytest.mark.parametrize("size", [1, 100, 1000, 5000])
+def test_blocks_do_not_tear(scene: str, size: int) -> None:
+    """The same entries at every size of block; no line is lost."""
+    one = source.inputs([str(SAMPLES / f"{scene}.log")])[0]
+    (block,) = source.blocks(one)
+    lines = source.lines(block)
+    order = envelope.order(lines["raw"])
+    whole = envelope.split(lines, order)
+    cut = [envelope.split(source.lines(b), order) for b in envelope.whole(source.blocks(one, size), order)]
+    assert pl.concat(cut).equals(whole)
+    assert whole["line_count"].sum() == lines.height
