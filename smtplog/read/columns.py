@@ -213,6 +213,8 @@ def _step(step: Step, names: list[str]) -> pl.Expr | list[pl.Expr]:
             return _first_of(names, target, pl.when(value != "").then(value))
         case Sum(target, parts):
             return _sum([name for name in parts if name in names], target, parts)
+        case Complete(source, whole) if source not in names or whole not in names:
+            return []
         case Complete(source, whole):
             part, full = pl.col(source), pl.col(whole)
             is_part = full.str.starts_with(pl.concat_str(part, pl.lit("@"))).fill_null(False)
