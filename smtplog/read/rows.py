@@ -70,7 +70,7 @@ def _take_step(captured: Fields, name: str, step: Step) -> Fields:
         case Sum(target, parts):
             return _sum(captured, target, parts)
         case Complete(source, whole):
-            part, full = captured[source], captured.get(whole)
+            part, full = captured.get(source), captured.get(whole)
             is_part = part is not None and full is not None and full.startswith(f"{part}@")
             return captured | ({source: full, whole: None} if is_part else {})
 
