@@ -65,8 +65,8 @@ class Tally:
             total[at] -= n
             key = self._key(parsed, at, why)
             self.by_program[key] += n
-            known = self.examples.setdefault(key, [])
-            if why != "foreign" and len(known) < EXAMPLES:
+            if why in ("unknown", "malformed"):
+                known = self.examples.setdefault(key, [])
                 known += [(source, entries["line"][r], entries["raw"][r]) for r in rows][: EXAMPLES - len(known)]
         for at, n in total.items():
             if n:

@@ -33,11 +33,12 @@ def show_check(found: Check, form: str, stream: IO[str]) -> None:
     table = [(f or "-", p or "-", *(c[why] or "" for why in WHYS)) for (f, p), c in sorted(by_program.items(), key=str)]
     console.print(render.plain([*table, ("", "all", *found.counts.values())], ("format", "program", *WHYS), range(2, 7)))
     for example in found.examples:
-        console.print(f"{example.why}: {render.harmless(example.source)}:{example.line}: {render.harmless(example.raw)}")
+        place = render.harmless(f"{example.source}:{example.line}: {example.raw}")
+        console.print(f"{example.why}: {place}", soft_wrap=True)
         if example.expected:
-            console.print(f"    expected {render.harmless(example.expected)}")
+            console.print(f"    expected {render.harmless(example.expected)}", soft_wrap=True)
     for problem in found.tally.problems:
-        console.print(render.harmless(problem))
+        console.print(render.harmless(problem), soft_wrap=True)
 
 
 def show_formats(stream: IO[str]) -> None:
