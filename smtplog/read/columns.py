@@ -189,7 +189,7 @@ def meaning(hits: pl.DataFrame, name: str, kind: Kind, wanted: Wanted) -> pl.Dat
             lazy, names = hits.lazy(), list(hits.columns)
             continue
         lazy = lazy.with_columns(_step(step, names))
-        names += [n for n in _outputs(name, step) if n not in names]
+        names += [n for n in _outputs(name, step) if n not in names and not isinstance(step, Complete)]
         if isinstance(step, Sum):
             names = [n for n in names if n not in step.parts]
             lazy = lazy.select(names)
