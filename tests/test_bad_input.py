@@ -366,6 +366,7 @@ def test_a_closed_standard_output_and_error(tmp_path: Path) -> None:
         (["--timezone", "Europe"], "no such zone"),
         (["--since", "yesterday"], "write a date or time such as"),
         (["--until", "2026-13-01"], "write a date or time such as"),
+        (["--since", "0001-01-01", "--timezone", "Asia/Tokyo"], "write a date or time such as"),
         (["--last", "1y"], "a number and a unit"),
         (["--last", ""], "a number and a unit"),
         (["--last", "999999999999d"], "--last"),

@@ -228,11 +228,11 @@ def moment(text: str, option: str, zone: str | None) -> datetime:
     """
     try:
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise QueryError(f"{option} {text}: write a date or time such as 2026-11-23 or 2026-11-23T08:30") from error
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
-    return at.astimezone(UTC)
 
 
 def sort(frame: pl.DataFrame, keys: Iterable[str]) -> pl.DataFrame:
