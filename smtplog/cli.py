@@ -19,7 +19,6 @@ import typer
 from smtplog.errors import QueryError, SmtplogError
 
 if TYPE_CHECKING:
-
     from smtplog.ask.query import Query
     from smtplog.pipeline import Options
     from smtplog.read.tally import Tally
@@ -32,13 +31,25 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Inputs = Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, globs, directories of rotated logs, or - for standard input; gzip, bzip2, xz, zstd.")]
-InputFormat = Annotated[str | None, typer.Option("--input-format", help="Expect only this format (see `smtplog formats`).")]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Files, globs, directories of rotated logs, or - for standard input; gzip, bzip2, xz, zstd.",
+    ),
+]
+InputFormat = Annotated[
+    str | None, typer.Option("--input-format", help="Expect only this format (see `smtplog formats`).")
+]
 Year = Annotated[int | None, typer.Option(help="Year of the first stamp that has none.")]
-Zone = Annotated[str | None, typer.Option("--timezone", help="Zone of stamps that have none, e.g. Europe/Berlin (default UTC).")]
+Zone = Annotated[
+    str | None, typer.Option("--timezone", help="Zone of stamps that have none, e.g. Europe/Berlin (default UTC).")
+]
 Idle = Annotated[str, typer.Option(help="Give a message out when it has been silent for so long.")]
 LogHost = Annotated[str | None, typer.Option(help="Host of log files that do not name one.")]
-Secrets = Annotated[bool, typer.Option("--show-secrets", help="Show passwords of AUTH exchanges instead of masking them.")]
+Secrets = Annotated[
+    bool, typer.Option("--show-secrets", help="Show passwords of AUTH exchanges instead of masking them.")
+]
 Since = Annotated[str | None, typer.Option(help="Only from this time on (ISO 8601).")]
 Until = Annotated[str | None, typer.Option(help="Only before this time (ISO 8601).")]
 Last = Annotated[str | None, typer.Option(help="Only the last 90m, 12h, 1d, 2w of the log.")]
@@ -54,13 +65,15 @@ MessageId = Annotated[Globs, typer.Option(help="Message-ID without brackets (glo
 Host = Annotated[Globs, typer.Option(help="Logging host like this (glob).")]
 Reason = Annotated[Globs, typer.Option(help="Canonical reason of the failure (glob).")]
 Actor = Annotated[Globs, typer.Option(help="Who must act (glob).")]
-Where = Annotated[str | None, typer.Option(help="SQL expression over the record's fields, e.g. \"delay_s > 60\".")]
+Where = Annotated[str | None, typer.Option(help='SQL expression over the record\'s fields, e.g. "delay_s > 60".')]
 Fields = Annotated[str | None, typer.Option(help="Comma-separated fields to show.")]
 Sort = Annotated[str | None, typer.Option(help="Comma-separated fields to sort by; -field turns round.")]
 Limit = Annotated[int | None, typer.Option(min=0, help="Show at most so many.")]
 Count = Annotated[bool, typer.Option("--count", help="Print only how many.")]
 Raw = Annotated[bool, typer.Option("--raw", help="Print the original lines.")]
-Form = Annotated[str | None, typer.Option("--format", help="table, jsonl or csv (default: table on a terminal, else jsonl).")]
+Form = Annotated[
+    str | None, typer.Option("--format", help="table, jsonl or csv (default: table on a terminal, else jsonl).")
+]
 Output = Annotated[str | None, typer.Option("-o", "--output", help="Write to this file instead of standard output.")]
 
 
@@ -156,7 +169,9 @@ def _make_query(table: str) -> Callable[..., None]:
         where: Where = None, fields: Fields = None, sort: Sort = None, limit: Limit = None, count: Count = False,
         raw: Raw = False, form: Form = None, output: Output = None,
     ) -> None:  # fmt: skip
-        options = _options(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host, show_secrets=show_secrets)
+        options = _options(
+            input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host, show_secrets=show_secrets
+        )
         query = _query(
             table, zone=zone, since=since, until=until, last=last, sender=sender, recipient=recipient, domain=domain,
             client=client, relay=relay, status=status, queue_id=queue_id, message_id=message_id, host=host,
@@ -166,7 +181,9 @@ def _make_query(table: str) -> Callable[..., None]:
         from smtplog.read.tally import Tally
         from smtplog.show.answer import Answer
 
-        answer = Answer(table, query, fields=fields, sort=sort, limit=limit, count=count, raw=raw, form=form, output=output)
+        answer = Answer(
+            table, query, fields=fields, sort=sort, limit=limit, count=count, raw=raw, form=form, output=output
+        )
         tally = Tally()
         with _progress(inputs) as progress:
             found = answer.write(run(inputs, answer.tables(), replace(options, progress=progress), tally))
@@ -200,10 +217,14 @@ def export(
     from smtplog.pipeline import export as write
     from smtplog.read.tally import Tally
 
-    options = _options(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host, show_secrets=show_secrets)
+    options = _options(
+        input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host, show_secrets=show_secrets
+    )
     names, tally = [name.strip() for name in tables.split(",")], Tally()
     with _progress(inputs) as progress:
-        rows = write(inputs, output, names, replace(options, progress=progress), tally, partition_by=partition_by, state=state)
+        rows = write(
+            inputs, output, names, replace(options, progress=progress), tally, partition_by=partition_by, state=state
+        )
     for table, n in rows.items():
         print(f"{output / table}: {n:,} rows")
     _confess(tally)
@@ -239,16 +260,23 @@ def summary(
     _confess(tally)
 
 
-Rules = Annotated[Path | None, typer.Option("--rules", help="File of your own diagnosis rules (TOML), tried before the built-in ones.")]
+Rules = Annotated[
+    Path | None,
+    typer.Option("--rules", help="File of your own diagnosis rules (TOML), tried before the built-in ones."),
+]
 
 
 @app.command()
 def explain(
-    text: Annotated[str, typer.Argument(metavar="TEXT|-", help="A reply, a log line or a transcript; - reads standard input.")],
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT|-", help="A reply, a log line or a transcript; - reads standard input.")
+    ],
     relay: Annotated[str | None, typer.Option(help="The host that answered.")] = None,
     stage: Annotated[str | None, typer.Option(help="connect, helo, mail, rcpt, data, end_of_data ...")] = None,
     rules: Rules = None,
-    form: Annotated[str, typer.Option("--format", help="text, or jsonl: with -, one JSON object a line in and out.")] = "text",
+    form: Annotated[
+        str, typer.Option("--format", help="text, or jsonl: with -, one JSON object a line in and out.")
+    ] = "text",
 ) -> None:
     """Why it failed, who must act and what to do."""
     from smtplog.ask import diagnose
@@ -423,6 +451,8 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _top(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Reads MTA logs and SMTP transcripts: filter, summarise, explain, export."""

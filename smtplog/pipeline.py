@@ -150,7 +150,9 @@ def _one_input(
         births = _births(parsed.entries, expected) if is_first else []
         is_first = False
         if clock.needs_reference(parsed.entries, births):
-            raise QueryError(f"{one.name}: its stamps have no year and the input no time of its own; give --year (year=)")
+            raise QueryError(
+                f"{one.name}: its stamps have no year and the input no time of its own; give --year (year=)"
+            )
         entries = clock.apply(parsed.entries, births)
         if options.log_host:
             entries = entries.with_columns(pl.col("host").fill_null(options.log_host))
@@ -324,7 +326,9 @@ def messages_with(given: Iterable[object], options: Options, text: str) -> froze
     return frozenset(keys)
 
 
-def lines_of(given: Iterable[object], options: Options, keys: Collection[str], places: Collection[tuple[str, int]]) -> Iterator[str]:
+def lines_of(
+    given: Iterable[object], options: Options, keys: Collection[str], places: Collection[tuple[str, int]]
+) -> Iterator[str]:
     """The log lines of messages, in the order of the log, and those that stand at some places (source, line)."""
     lone = pl.DataFrame(list(places), schema={"source": pl.String, "line": pl.Int64}, orient="row")
     for frames in run(given, {"events": None}, options):

@@ -22,7 +22,10 @@ from smtplog.ask.rules import Context, Hit, Reason, Rule, RuleSet, built_in, fir
 from smtplog.read import grammar
 from smtplog.smtp import replies
 
-__all__ = ["SUCCESSES", "Diagnosis", "Suppression", "column", "explain_jsonl", "load_rules", "reply", "suppression"]
+__all__ = [
+    "SUCCESSES", "Diagnosis", "RuleSet", "Suppression", "built_in", "column", "explain_jsonl", "load_rules", "reply",
+    "suppression", "wording",
+]  # fmt: skip
 
 SUCCESSES = frozenset({"delivered", "sent", "expanded", "discarded", "held", "cancelled"})
 """Statuses that are no failure: nothing to diagnose."""

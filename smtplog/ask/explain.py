@@ -25,7 +25,9 @@ class Answer:
     status: str | None = None
 
 
-def explain(text: str, *, relay: str | None = None, stage: str | None = None, rules: Path | None = None) -> list[Answer]:
+def explain(
+    text: str, *, relay: str | None = None, stage: str | None = None, rules: Path | None = None
+) -> list[Answer]:
     """Find out what a text is and diagnose it; one answer for each failure in it.
 
     Args:
@@ -79,4 +81,6 @@ def _session(session: Session, relay: str | None, rules: diagnose.RuleSet | None
             for reply in exchange.replies:
                 if (reply.code or 0) >= 400:
                     text = "\n".join(reply.lines or []) or reply.text or ""
-                    yield Answer("transcript", diagnose.reply(text, relay_name=host, reply_code=reply.code, rules=rules))
+                    yield Answer(
+                        "transcript", diagnose.reply(text, relay_name=host, reply_code=reply.code, rules=rules)
+                    )

@@ -71,8 +71,16 @@ def _operators(whole: pl.DataFrame, rules: diagnose.RuleSet | None) -> pl.Series
     known = rules or diagnose.built_in()
     hosts = whole["relay_name"].unique().drop_nulls().to_list()
     names = {host: " ".join(sorted(known.providers_of_host(host))) or _stem(host) for host in hosts}
-    named = whole["relay_name"].replace_strict(names, default=None, return_dtype=pl.String) if names else whole["relay_name"]
-    return whole.select(pl.coalesce(named.alias("n"), pl.col("recipient_domain"), pl.lit("-"))).to_series().alias("operator")
+    named = (
+        whole["relay_name"].replace_strict(names, default=None, return_dtype=pl.String)
+        if names
+        else whole["relay_name"]
+    )
+    return (
+        whole.select(pl.coalesce(named.alias("n"), pl.col("recipient_domain"), pl.lit("-")))
+        .to_series()
+        .alias("operator")
+    )
 
 
 def _stem(host: str) -> str:
@@ -101,7 +109,9 @@ def _groups(whole: pl.DataFrame, top: int) -> list[dict[str, Any]]:
     rows = grouped.to_dicts()
     for row in rows:
         late_n = row.pop("late")
-        row["trend"] = "rising" if late_n > 0.7 * row["attempts"] else "falling" if late_n < 0.3 * row["attempts"] else "steady"
+        row["trend"] = (
+            "rising" if late_n > 0.7 * row["attempts"] else "falling" if late_n < 0.3 * row["attempts"] else "steady"
+        )
         row["is_incident"] = row["reason"] in _INCIDENT_REASONS and row["recipients"] >= _INCIDENT_RECIPIENTS
         row["hint"] = hints[row["reason"]].hint if row["reason"] in hints else None
     return rows

@@ -27,7 +27,9 @@ _COMPACT = 200_000
 
 WATCHED = frozenset({"auth_user", "client_ip", "client_name"})
 """Fields of events that are counted without being stitched."""
-MESSAGES = frozenset({"received_at", "removed_at", "origin", "sender", "size_bytes", "client_ip", "client_name", "is_partial"})
+MESSAGES = frozenset(
+    {"received_at", "removed_at", "origin", "sender", "size_bytes", "client_ip", "client_name", "is_partial"}
+)
 DELIVERIES = frozenset(
     {"at", "status", "sender", "recipient", "recipient_domain", "relay_name", "relay_ip", "delay_s", "reply_code",
      "enhanced_code", "reply_text", "detail", "stage", "reason", "actor", "client_ip", "client_name", "is_internal", "life", "size_bytes"}
@@ -70,7 +72,9 @@ class Summary:
     """The aggregates of one run; `result` makes the report's value of them."""
 
     query: Query | None = None
-    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*TOTALS, "deferred", "bytes_received", "bytes_delivered"), 0))
+    totals: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys((*TOTALS, "deferred", "bytes_received", "bytes_delivered"), 0)
+    )
     hours: _Counts = field(default_factory=lambda: _Counts(("hour",), TOTALS))
     senders: _Counts = field(default_factory=lambda: _Counts(("sender",), ("count", "bytes")))
     recipients: _Counts = field(default_factory=lambda: _Counts(("recipient",), ("count", "bytes")))
@@ -87,7 +91,10 @@ class Summary:
         """What must be read for it."""
         wanted = {"messages": MESSAGES, "deliveries": DELIVERIES | WATCHED}
         conditions = {table: self._condition(table) for table in wanted}
-        return {t: names | frozenset(c.meta.root_names() if (c := conditions[t]) is not None else ()) for t, names in wanted.items()}
+        return {
+            t: names | frozenset(c.meta.root_names() if (c := conditions[t]) is not None else ())
+            for t, names in wanted.items()
+        }
 
     def _condition(self, table: str) -> pl.Expr | None:
         return None if self.query is None or self.query.is_open else self.query.expression(table, lenient=True)
@@ -106,16 +113,26 @@ class Summary:
         came = frame.filter(pl.col("received_at").is_not_null() & pl.col("origin").is_in(["smtp", "local"]))
         self.totals["received"] += came.height
         self.totals["bytes_received"] += int(came["size_bytes"].sum() or 0)
-        self.hours.add(came, _hour("received_at"), received=pl.len(), **dict.fromkeys(STATUSES, pl.lit(0, dtype=pl.UInt32)))
+        self.hours.add(
+            came, _hour("received_at"), received=pl.len(), **dict.fromkeys(STATUSES, pl.lit(0, dtype=pl.UInt32))
+        )
         self.senders.add(came, pl.col("sender"), count=pl.len(), bytes=_bytes())
 
     def deliveries(self, frame: pl.DataFrame) -> None:
         """Add what became of it. An internal hand-off is no delivery."""
         internal, frame = frame.filter("is_internal"), frame.filter(~pl.col("is_internal"))
         self.totals["internal"] += internal.height
-        is_of = {name: pl.col("status") == ("deferred" if name == "deferrals" else name) for name in STATUSES if name != "internal"}
+        is_of = {
+            name: pl.col("status") == ("deferred" if name == "deferrals" else name)
+            for name in STATUSES
+            if name != "internal"
+        }
         self.hours.add(
-            frame, _hour("at"), received=pl.lit(0, dtype=pl.UInt32), **{n: e.sum() for n, e in is_of.items()}, internal=pl.lit(0, dtype=pl.UInt32)
+            frame,
+            _hour("at"),
+            received=pl.lit(0, dtype=pl.UInt32),
+            **{n: e.sum() for n, e in is_of.items()},
+            internal=pl.lit(0, dtype=pl.UInt32),
         )
         counts = dict(frame["status"].value_counts().iter_rows())
         for name in is_of:
@@ -168,7 +185,9 @@ class Summary:
         day = pl.col("hour").dt.truncate("1d")
         parts = {
             "per_day": lambda: _times(hours.group_by(day.alias("day")).agg(pl.col(TOTALS).sum()), "day", "%Y-%m-%d"),
-            "per_hour": lambda: _times(hours.group_by(pl.col("hour").dt.hour().cast(pl.Int64)).agg(pl.col(TOTALS).sum()), "hour", None),
+            "per_hour": lambda: _times(
+                hours.group_by(pl.col("hour").dt.hour().cast(pl.Int64)).agg(pl.col(TOTALS).sum()), "hour", None
+            ),
             "sender": lambda: _top(self.senders, top, "count"),
             "sender_bytes": lambda: _top(self.senders, top, "bytes"),
             "recipient": lambda: _top(self.recipients, top, "count"),
@@ -238,4 +257,9 @@ def _top(counts: _Counts, top: int, by: str) -> list[dict[str, Any]]:
     whole = counts.merged()
     if whole.is_empty():
         return []
-    return whole.filter(pl.col(by) > 0).sort([by, *counts.keys], descending=[True] + [False] * len(counts.keys), nulls_last=True).head(top).to_dicts()
+    return (
+        whole.filter(pl.col(by) > 0)
+        .sort([by, *counts.keys], descending=[True] + [False] * len(counts.keys), nulls_last=True)
+        .head(top)
+        .to_dicts()
+    )

@@ -55,7 +55,10 @@ class Trace:
                 self._deliveries.append(frames["deliveries"])
 
     def _frames(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-        return (pl.concat(self._messages) if self._messages else None, pl.concat(self._deliveries) if self._deliveries else None)
+        return (
+            pl.concat(self._messages) if self._messages else None,
+            pl.concat(self._deliveries) if self._deliveries else None,
+        )
 
     def hops(self) -> tuple[list[Hop], list[dict[str, Any]]]:
         """The trees of the messages that are meant, and the refusals that are meant but belong to no message."""
@@ -70,7 +73,10 @@ class Trace:
         for child, parent in links.items():
             children.setdefault(parent, []).append(child)
         family = list(dict.fromkeys(key for root in roots for key in _below(root, children)))
-        known = {row["message_key"]: row for row in messages.filter(pl.col("message_key").is_in(family)).iter_rows(named=True)}
+        known = {
+            row["message_key"]: row
+            for row in messages.filter(pl.col("message_key").is_in(family)).iter_rows(named=True)
+        }
         tried: dict[str, list[dict[str, Any]]] = {}
         if deliveries is not None:
             mine = deliveries.filter(pl.col("message_key").is_in(family)).sort("at", "line", nulls_last=True)

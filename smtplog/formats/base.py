@@ -63,8 +63,10 @@ class Sum:
 
 @dataclass(frozen=True)
 class Complete:
-    """A local part whose whole address stands in another field (`user`, `user@domain`) becomes that address; the other
-    field, which says nothing more then, is absent."""
+    """A local part becomes the whole address that stands in another field (`user`, `user@domain`).
+
+    The other field says nothing more then and is absent.
+    """
 
     source: str
     whole: str

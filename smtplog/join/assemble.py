@@ -49,7 +49,7 @@ def no_lives() -> pl.DataFrame:
 class Links(Protocol):
     """What hops.py knows of messages that came out of one another."""
 
-    def parents(self, told: pl.DataFrame, view: View) -> pl.DataFrame:
+    def parents(self, told: pl.DataFrame) -> pl.DataFrame:
         """Add parent_key, child_keys, origin."""
 
     def internal(self, tries: pl.DataFrame, view: View) -> pl.Series:
@@ -109,7 +109,9 @@ class View:
     @property
     def wants_message_keys(self) -> bool:
         """Does any table show them, or something made of them?"""
-        return any(self.wants(table, "message_key", "delivery_key", "attempt", *LINKS) for table in ("messages", "deliveries"))
+        return any(
+            self.wants(table, "message_key", "delivery_key", "attempt", *LINKS) for table in ("messages", "deliveries")
+        )
 
     @property
     def wants_session_keys(self) -> bool:
@@ -125,7 +127,9 @@ class View:
             given = ("client_ip", "client_port", "connection_id")
             ip, port, connection = (pl.col(n).cast(pl.String) if n in frame.columns else nothing for n in given)
             process = pl.coalesce(pl.concat_str(ip, pl.lit(":"), port), connection, process, ip)
-        stem = pl.concat_str(*(self.of_place(frame, n).fill_null("-") for n in names), process.fill_null("-"), separator="/")
+        stem = pl.concat_str(
+            *(self.of_place(frame, n).fill_null("-") for n in names), process.fill_null("-"), separator="/"
+        )
         who: dict[str, Any] = {"unit": self.of_place(frame, "service_unit"), "pid": frame["pid"]}
         if kind.session_by == "peer":
             who = {"unit": who["unit"], "process": process}
@@ -163,7 +167,9 @@ class View:
                 role=pl.when(ids.is_null()).then(pl.lit(lives.END)).otherwise(pl.lit(role)).cast(pl.UInt8),
             )  # fmt: skip
         tie = self.session_tie(frame, kind)
-        return tie.select("seq", "at", unit=unit, key="process", is_reused=pl.lit(True), role=pl.lit(role, dtype=pl.UInt8))
+        return tie.select(
+            "seq", "at", unit=unit, key="process", is_reused=pl.lit(True), role=pl.lit(role, dtype=pl.UInt8)
+        )
 
 
 def messages_and_deliveries(
@@ -179,7 +185,7 @@ def messages_and_deliveries(
     """
     told = _told(events, table, view)
     if view.wants("messages", "parent_key", "child_keys", "origin"):
-        told = hops.parents(told, view)
+        told = hops.parents(told)
     attempts = _attempts(events, told, view, hops)
     deliveries = None
     if "deliveries" in view.wanted:
@@ -198,7 +204,9 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
         names &= {name for one in asked for name in one or ()} | {"queue_id"}
     told = table.select("number", "first_seq", "end_seq", "first_at", "has_start", "has_end")
     told = told.with_columns(place=pl.lit(None, dtype=pl.UInt32), queue_id=pl.lit(None, dtype=pl.String))
-    told = told.with_columns(origin=pl.lit(None, dtype=pl.String), removed_at=pl.lit(None, dtype=pl.Datetime("us", "UTC")))
+    told = told.with_columns(
+        origin=pl.lit(None, dtype=pl.String), removed_at=pl.lit(None, dtype=pl.Datetime("us", "UTC"))
+    )
     for label in sorted(events, key=lambda label: (lives.ROLES[view.kind(label).message or "end"], label)):
         kind, frame = view.kind(label), events[label]
         if kind.message is None and not kind.delivers:
@@ -246,7 +254,9 @@ def _attempts(events: Frames, told: pl.DataFrame, view: View, hops: Links) -> pl
     tries = tries.sort("life", "seq", "recipient", "original_recipient")
     if tries.is_empty() and "deliveries" not in view.wanted and not view.wants("messages", "status", "recipients"):
         return tries
-    gives = [n for n in ("message_key",) if n in told.columns] + [*(n for n in (*OF_MESSAGE, "size_bytes") if n in told.columns)]
+    gives = [n for n in ("message_key",) if n in told.columns] + [
+        *(n for n in (*OF_MESSAGE, "size_bytes") if n in told.columns)
+    ]
     message = told.select("number", *gives)
     both = tries.join(message, left_on="life", right_on="number", how="left", suffix=" ", maintain_order="left")
     doubled = [name for name in tries.columns if f"{name} " in both.columns]
@@ -260,8 +270,12 @@ def _expired(tries: pl.DataFrame, ended: pl.DataFrame) -> pl.DataFrame:
     """One row for each recipient that is still open when its message expires; it carries its last transient reason."""
     last = tries.sort("seq").unique(["life", "recipient", "original_recipient"], keep="last", maintain_order=True)
     still = last.filter(pl.col("status").is_in(["deferred", "held"]))
-    end = ended.select("life", "seq", "at", "place", *(c for c in ("sender",) if c in ended.columns)).unique("life", keep="first")
-    named = still.drop("seq", "at", "place", *(c for c in ("sender", "delay_s") if c in still.columns)).join(end, on="life")
+    end = ended.select("life", "seq", "at", "place", *(c for c in ("sender",) if c in ended.columns)).unique(
+        "life", keep="first"
+    )
+    named = still.drop("seq", "at", "place", *(c for c in ("sender", "delay_s") if c in still.columns)).join(
+        end, on="life"
+    )
     nameless = end.join(last, on="life", how="anti")
     return pl.concat([named, nameless], how="diagonal").with_columns(status=pl.lit("expired"))
 
@@ -302,7 +316,8 @@ def _delivery_key(tries: pl.DataFrame) -> pl.Series:
     """A short hash of what makes an attempt one of its own. Stable over versions: no engine's own hash is."""
     names = ("message_key", "session_key", "recipient", "original_recipient", "at", "detail", "reply_text", "status")
     texts = [
-        (pl.col(name).cast(pl.String) if name in tries.columns else pl.lit(None, dtype=pl.String)).fill_null("") for name in names
+        (pl.col(name).cast(pl.String) if name in tries.columns else pl.lit(None, dtype=pl.String)).fill_null("")
+        for name in names
     ]
     joined = tries.select(pl.concat_str(texts, separator="\0")).to_series()
     return pl.Series([hashlib.blake2b(t.encode(), digest_size=10).hexdigest() for t in joined], dtype=pl.String)
@@ -325,7 +340,9 @@ def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.Data
 
 def _results(attempts: pl.DataFrame) -> pl.DataFrame:
     """For each life its recipients' results, and the set of their states."""
-    known = {name: name if name in attempts.columns else pl.lit(None, dtype=pl.String) for name in ("reason", "relay_name")}
+    known = {
+        name: name if name in attempts.columns else pl.lit(None, dtype=pl.String) for name in ("reason", "relay_name")
+    }
     last = (
         attempts.filter(pl.col("recipient").is_not_null())
         .select("life", "recipient", "original_recipient", "status", "at", "seq", **known)
@@ -344,10 +361,10 @@ def _results(attempts: pl.DataFrame) -> pl.DataFrame:
     return last.group_by("life").agg(statuses=pl.col("status").unique(), recipients=pl.struct(fields))
 
 
-def _status() -> pl.Expr:
+def _status() -> Any:
     """Deferred, held or active while any recipient is open; else the worst."""
     statuses = pl.col("statuses")
-    out = pl.when(statuses.is_null()).then(pl.when("has_end").then(pl.lit("unknown")).otherwise(pl.lit("active")))
+    out: Any = pl.when(statuses.is_null()).then(pl.when("has_end").then(pl.lit("unknown")).otherwise(pl.lit("active")))
     for name in ("deferred", "held"):
         out = out.when(statuses.list.contains(name) & ~pl.col("has_end")).then(pl.lit(name))
     for name in WORST_FIRST:

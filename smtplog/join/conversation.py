@@ -58,7 +58,9 @@ def sessions(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
 def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
     """One row per session with its plain fields, the earliest word first."""
     nothing = {name: pl.lit(None, dtype=pl.String) for name in ("session_key", "client_ip", "client_name")}
-    told = table.select("number", "first_seq", "first_at", "last_at", "has_start", "has_end", seq="first_seq", at="first_at")
+    told = table.select(
+        "number", "first_seq", "first_at", "last_at", "has_start", "has_end", seq="first_seq", at="first_at"
+    )
     told = told.with_columns(place=pl.lit(None, dtype=pl.UInt32), pid=pl.lit(None, dtype=pl.Int64), **nothing)
     names = set(schema.spellings(Session)) - {"host", "format", "instance", "service", "closed_by", "protocol"}
     for label in sorted(events, key=lambda label: (lives.ROLES[view.kind(label).session or "part"], label)):
@@ -108,19 +110,32 @@ def _auth(whole: pl.DataFrame) -> pl.DataFrame:
 
 def _commands(whole: pl.DataFrame) -> pl.DataFrame:
     """`ehlo=1 mail=1/2 commands=3` (Postfix 3.0): accepted/received, accepted left out where equal."""
-    counted = whole.filter(pl.col("command_counts").is_not_null()).select("life", pair=pl.col("command_counts").str.split(" ")).explode("pair")
+    counted = (
+        whole.filter(pl.col("command_counts").is_not_null())
+        .select("life", pair=pl.col("command_counts").str.split(" "))
+        .explode("pair")
+    )
     halves = pl.col("pair").str.splitn("=", 2).struct
     numbers = halves.field("field_1").str.split("/").list
     counted = counted.select("life", verb=halves.field("field_0"), ok=numbers.first(), total=numbers.last())
-    count = pl.struct("verb", ok=pl.col("ok").cast(pl.Int64, strict=False), total=pl.col("total").cast(pl.Int64, strict=False))
+    count = pl.struct(
+        "verb", ok=pl.col("ok").cast(pl.Int64, strict=False), total=pl.col("total").cast(pl.Int64, strict=False)
+    )
     return counted.filter(pl.col("verb") != "commands").group_by("life", maintain_order=True).agg(commands=count)
 
 
 def _transactions(whole: pl.DataFrame) -> pl.DataFrame:
     """One for each queue id, and one for each sender whose recipients were all refused before there was one."""
-    refused = (pl.col("recipient").is_not_null() & pl.col("refuses") & pl.col("status").is_in(["rejected", "temp_rejected"])).fill_null(False)
+    refused = (
+        pl.col("recipient").is_not_null() & pl.col("refuses") & pl.col("status").is_in(["rejected", "temp_rejected"])
+    ).fill_null(False)
     part = whole.filter(pl.col("starts_message") | refused).with_columns(refused=refused)
-    reply = pl.struct(code="reply_code", enhanced_code="enhanced_code", text="reply_text", lines=pl.lit(None, dtype=pl.List(pl.String)))
+    reply = pl.struct(
+        code="reply_code",
+        enhanced_code="enhanced_code",
+        text="reply_text",
+        lines=pl.lit(None, dtype=pl.List(pl.String)),
+    )
     recipient = pl.struct(
         address="recipient", is_redacted=pl.lit(False), parameters=pl.lit(None, dtype=_parameters()),
         outcome=pl.when(pl.col("status") == "rejected").then(pl.lit("rejected")).otherwise(pl.lit("deferred")),
@@ -154,4 +169,8 @@ def _findings(whole: pl.DataFrame) -> pl.DataFrame:
 def _end(whole: pl.DataFrame) -> pl.DataFrame:
     """How it ended, and what refusals say of the protocol."""
     ended = pl.col("session_end").replace_strict(_ENDS, default=None, return_dtype=pl.String)
-    return whole.group_by("life").agg(ended=ended.drop_nulls().last(), said_protocol=pl.col("protocol").drop_nulls().first(), is_handed_on=pl.col("hands_on").any())
+    return whole.group_by("life").agg(
+        ended=ended.drop_nulls().last(),
+        said_protocol=pl.col("protocol").drop_nulls().first(),
+        is_handed_on=pl.col("hands_on").any(),
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import polars as pl
 
@@ -19,9 +20,15 @@ from smtplog.join.assemble import View, message_key
 _WINDOW = timedelta(hours=1)
 _MEMORY = timedelta(days=1)
 _STAMP = pl.Datetime("us", "UTC")
-HANDOVER = {"host": pl.String, "child_id": pl.String, "at": _STAMP, "parent_key": pl.String, "origin": pl.String}
-BIRTH = {"host": pl.String, "queue_id": pl.String, "at": _STAMP}
-KNOWN = {"host": pl.String, "queue_id": pl.String, "at": _STAMP, "message_key": pl.String}
+HANDOVER: Mapping[str, Any] = {
+    "host": pl.String,
+    "child_id": pl.String,
+    "at": _STAMP,
+    "parent_key": pl.String,
+    "origin": pl.String,
+}
+BIRTH: Mapping[str, Any] = {"host": pl.String, "queue_id": pl.String, "at": _STAMP}
+KNOWN: Mapping[str, Any] = {"host": pl.String, "queue_id": pl.String, "at": _STAMP, "message_key": pl.String}
 
 
 def is_loopback(name: str) -> pl.Expr:
@@ -71,14 +78,22 @@ class Hops:
         out = []
         if "next_queue_id" in new.columns:
             origin = pl.lit(kind.hands_over) if kind.hands_over else _origin(new, view)
-            handed = new.with_columns(origin=origin).filter(pl.col("next_queue_id").is_not_null() & pl.col("origin").is_not_null())
+            handed = new.with_columns(origin=origin).filter(
+                pl.col("next_queue_id").is_not_null() & pl.col("origin").is_not_null()
+            )
             if handed.height:
-                keyed = handed.join(table.select("life", "first_at", "has_start"), on="life", how="left", maintain_order="left")
+                keyed = handed.join(
+                    table.select("life", "first_at", "has_start"), on="life", how="left", maintain_order="left"
+                )
                 keyed = keyed.with_columns(parent_key=message_key(keyed, view), host=view.of_place(keyed, "host"))
-                out.append(keyed.select("host", "at", "parent_key", "origin", child_id="next_queue_id").select(*HANDOVER))
+                out.append(
+                    keyed.select("host", "at", "parent_key", "origin", child_id="next_queue_id").select(*HANDOVER)
+                )
         return out
 
-    def _name_children(self, events: Mapping[str, pl.DataFrame], life: pl.Series, table: pl.DataFrame, view: View) -> None:
+    def _name_children(
+        self, events: Mapping[str, pl.DataFrame], life: pl.Series, table: pl.DataFrame, view: View
+    ) -> None:
         """Find the keys of the messages that were handed on, as far as they are open now."""
         ids = self.handovers["child_id"].unique()
         parts, start = [], 0
@@ -89,7 +104,9 @@ class Hops:
         found = pl.concat(parts).unique("life", keep="first")
         found = found.join(table.select("life", "first_at", "has_start"), on="life", maintain_order="left")
         found = found.with_columns(message_key=message_key(found, view), host=view.of_place(found, "host"))
-        self.known = pl.concat([self.known, found.select("host", "queue_id", "message_key", at="first_at").select(*KNOWN)])
+        self.known = pl.concat(
+            [self.known, found.select("host", "queue_id", "message_key", at="first_at").select(*KNOWN)]
+        )
         self.known = self.known.unique("message_key", keep="first", maintain_order=True)
 
     def _forget(self, table: pl.DataFrame) -> None:
@@ -98,21 +115,27 @@ class Hops:
             old = pl.col("at") > pl.lit(now) - _MEMORY
             self.handovers, self.births, self.known = (f.filter(old) for f in (self.handovers, self.births, self.known))
 
-    def parents(self, told: pl.DataFrame, view: View) -> pl.DataFrame:
+    def parents(self, told: pl.DataFrame) -> pl.DataFrame:
         """Add `parent_key`, `child_keys` and `origin` to messages {message_key, queue_id, place, first_at, origin}."""
-        told = told.with_columns(parent_key=pl.lit(None, dtype=pl.String), child_keys=pl.lit(None, dtype=pl.List(pl.String)))
+        told = told.with_columns(
+            parent_key=pl.lit(None, dtype=pl.String), child_keys=pl.lit(None, dtype=pl.List(pl.String))
+        )
         if self.handovers.is_empty():
             return told
         linked = self._linked()
         up = linked.select("child_key", "parent_key", link="origin").unique("child_key", keep="first")
-        down = linked.group_by("parent_key", maintain_order=True).agg(children=pl.col("child_key").unique(maintain_order=True))
+        down = linked.group_by("parent_key", maintain_order=True).agg(
+            children=pl.col("child_key").unique(maintain_order=True)
+        )
         told = told.drop("parent_key", "child_keys")
         told = told.join(up, left_on="message_key", right_on="child_key", how="left", maintain_order="left")
         told = told.join(down, left_on="message_key", right_on="parent_key", how="left", maintain_order="left")
         return told.with_columns(origin=pl.coalesce("link", "origin")).rename({"children": "child_keys"}).drop("link")
 
     def _linked(self) -> pl.DataFrame:
-        pairs = self.handovers.join(self.known, left_on=["host", "child_id"], right_on=["host", "queue_id"], suffix="_child")
+        pairs = self.handovers.join(
+            self.known, left_on=["host", "child_id"], right_on=["host", "queue_id"], suffix="_child"
+        )
         near = (pl.col("at_child") - pl.col("at")).abs() <= _WINDOW
         pairs = pairs.filter(near & (pl.col("message_key") != pl.col("parent_key")))
         return pairs.sort("at").rename({"message_key": "child_key"})
@@ -123,7 +146,9 @@ class Hops:
         if "next_queue_id" not in tries.columns or self.births.is_empty():
             return nothing
         origin = tries.select("next_queue_id", view.of_place(tries, "host"), origin=_origin(tries, view), tried_at="at")
-        maybe = origin.with_row_index("row").filter((pl.col("origin") == "reinjection") & pl.col("next_queue_id").is_not_null())
+        maybe = origin.with_row_index("row").filter(
+            (pl.col("origin") == "reinjection") & pl.col("next_queue_id").is_not_null()
+        )
         if maybe.is_empty():
             return nothing
         came = maybe.join(self.births, left_on=["host", "next_queue_id"], right_on=["host", "queue_id"])

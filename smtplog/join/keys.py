@@ -6,15 +6,17 @@ host/instance/service/pid@opening time.ordinal within that second, and `@?` wher
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import polars as pl
 
 STAMP = "%Y-%m-%dT%H:%M:%S%.6fZ"
 _RECENT = timedelta(seconds=2)
 
-SCHEMA = {
+SCHEMA: Mapping[str, Any] = {
     "process": pl.UInt64,
     "stem": pl.String,
     "mark": pl.Int64,
@@ -40,11 +42,19 @@ class SessionKeys:
         if events.is_empty():
             return
         fresh = events.sort("seq").select(
-            "process", "stem", mark=pl.col("seq") * 2 + (~pl.col("is_start")).cast(pl.Int64), at="at", is_start="is_start"
+            "process",
+            "stem",
+            mark=pl.col("seq") * 2 + (~pl.col("is_start")).cast(pl.Int64),
+            at="at",
+            is_start="is_start",
         )
         second = pl.col("at").dt.truncate("1s")
-        before = self.turns.filter("is_start").group_by("stem", second.alias("second")).agg(used=pl.col("ordinal").max())
-        fresh = fresh.with_columns(second=second).join(before, on=["stem", "second"], how="left", nulls_equal=True, maintain_order="left")
+        before = (
+            self.turns.filter("is_start").group_by("stem", second.alias("second")).agg(used=pl.col("ordinal").max())
+        )
+        fresh = fresh.with_columns(second=second).join(
+            before, on=["stem", "second"], how="left", nulls_equal=True, maintain_order="left"
+        )
         ordinal = pl.col("is_start").cum_sum().over("stem", "second").cast(pl.Int64) + pl.col("used").fill_null(0)
         opened = pl.col("at").dt.strftime(STAMP).fill_null("-")
         fresh = fresh.with_columns(ordinal=ordinal)

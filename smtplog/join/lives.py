@@ -106,13 +106,22 @@ def _divide(hard: pl.DataFrame, grace: timedelta, idle: timedelta) -> pl.DataFra
     is_start = pl.col("role") == START
     after_end = pl.col("role").shift() == END
     cut = ~is_same | is_start | (gap > idle) | (after_end & (gap > grace))
-    hard = hard.with_columns(gap=gap, is_same=is_same, cut=cut.fill_null(True)).with_columns(part=pl.col("cut").cum_sum())
+    hard = hard.with_columns(gap=gap, is_same=is_same, cut=cut.fill_null(True)).with_columns(
+        part=pl.col("cut").cum_sum()
+    )
     whole = hard.group_by("part", maintain_order=True).agg(
-        complete=((pl.col("role") == START) | (pl.col("role") == END)).any(), age=pl.col("at").max() - pl.col("at").min()
+        complete=((pl.col("role") == START) | (pl.col("role") == END)).any(),
+        age=pl.col("at").max() - pl.col("at").min(),
     )
     whole = whole.with_columns(late_start=(~pl.col("complete").shift()).fill_null(False), before=pl.col("age").shift())
     hard = hard.join(whole.select("part", "late_start", "before"), on="part", how="left", maintain_order="left")
-    joins = pl.col("cut") & pl.col("is_same") & is_start & pl.col("late_start") & (pl.col("gap") + pl.col("before") <= grace)
+    joins = (
+        pl.col("cut")
+        & pl.col("is_same")
+        & is_start
+        & pl.col("late_start")
+        & (pl.col("gap") + pl.col("before") <= grace)
+    )
     return hard.with_columns(part=((pl.col("cut") & ~joins).cum_sum() - 1).cast(pl.UInt32)).drop(
         "gap", "is_same", "cut", "late_start", "before"
     )

@@ -100,7 +100,9 @@ class Stitcher:
         head = parsed.entries.select(
             seq=pl.col("line") + number, at="at", pid="pid", place=local.gather(parsed.entries["place"])
         )
-        frames = [(f"{one.format.name}/{one.kind.name}", one.frame.hstack(head[one.frame["row"]])) for one in parsed.kinds]
+        frames = [
+            (f"{one.format.name}/{one.kind.name}", one.frame.hstack(head[one.frame["row"]])) for one in parsed.kinds
+        ]
         view = self._view()
         if view.wants_session_keys:
             frames = self._with_session_keys(frames, view)
@@ -170,7 +172,8 @@ class Stitcher:
         self, view: assemble.View, added: dict[str, int], *, flush: bool
     ) -> tuple[Batch, dict[str, pl.Series]]:  # fmt: skip
         """Give out what is over; and the message keys of the events just added, by label."""
-        batch, keys = Batch(), {}
+        batch = Batch()
+        keys: dict[str, pl.Series] = {}
         thread = self._threads["message"]
         if thread.open:
             due, life, keys = self._divide(thread, view, added, flush=flush)
@@ -195,7 +198,9 @@ class Stitcher:
             self._hops.learn(thread.open, life, table, view)
         table = self._due(table, thread, flush=flush)
         order = table.filter("is_due").sort("due_at", "first_seq").with_row_index("number")
-        number = pl.Series([None], dtype=pl.UInt32).new_from_index(0, table.height).scatter(order["life"], order["number"])
+        number = (
+            pl.Series([None], dtype=pl.UInt32).new_from_index(0, table.height).scatter(order["life"], order["number"])
+        )
         done: dict[str, pl.DataFrame] = {}
         start = 0
         for label, frame in thread.open.items():
@@ -203,7 +208,9 @@ class Stitcher:
             start += frame.height
             over = mine.is_not_null()
             if over.any():
-                done[label] = frame.with_columns(life=mine) if over.all() else frame.with_columns(life=mine).filter(over)
+                done[label] = (
+                    frame.with_columns(life=mine) if over.all() else frame.with_columns(life=mine).filter(over)
+                )
             thread.open[label] = frame.filter(~over)
         thread.open = {label: frame for label, frame in thread.open.items() if frame.height}
         return done, order, keys
@@ -259,7 +266,11 @@ class Stitcher:
             }
             archive.writestr("state.json", json.dumps(meta))
             frames = {f"{sort}/{label}": f for sort, t in self._threads.items() for label, f in t.open.items()}
-            hops = {"hops.handovers": self._hops.handovers, "hops.births": self._hops.births, "hops.known": self._hops.known}
+            hops = {
+                "hops.handovers": self._hops.handovers,
+                "hops.births": self._hops.births,
+                "hops.known": self._hops.known,
+            }
             for name, frame in {**frames, "keys": self._keys.turns, **hops}.items():
                 packed = io.BytesIO()
                 frame.write_ipc(packed)
@@ -280,7 +291,9 @@ class Stitcher:
             with zipfile.ZipFile(io.BytesIO(state)) as archive:
                 self._take_over(archive, place)
         except (zipfile.BadZipFile, LookupError, ValueError, pl.exceptions.PolarsError) as error:
-            raise InputError("the saved state is none of this version of smtplog; remove the file to begin anew") from error
+            raise InputError(
+                "the saved state is none of this version of smtplog; remove the file to begin anew"
+            ) from error
 
     def _take_over(self, archive: zipfile.ZipFile, place: Any) -> None:
         meta = json.loads(archive.read("state.json"))
@@ -310,7 +323,10 @@ def _keys(
     messages = pl.concat(parts, how="diagonal").drop("session_key").filter(pl.col("message_key").is_not_null())
     sessions = [frame.select("row", "session_key") for _, frame in frames if "session_key" in frame.columns]
     return messages.join(
-        pl.concat([pl.DataFrame(schema={"row": pl.UInt32, "session_key": pl.String}), *sessions]), on="row", how="full", coalesce=True
+        pl.concat([pl.DataFrame(schema={"row": pl.UInt32, "session_key": pl.String}), *sessions]),
+        on="row",
+        how="full",
+        coalesce=True,
     )
 
 

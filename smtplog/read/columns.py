@@ -60,6 +60,7 @@ Found = dict[tuple[Format, Kind, str], list[pl.DataFrame]]
 SHORT_NEEDLE = 3
 """Shorter literals are in too many texts to tell."""
 
+
 @cache
 def spelling(name: str) -> Spelling:
     """How a field is spelt: as the records say, else by the ending of its name."""
@@ -87,7 +88,9 @@ def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = Non
     routes: dict[tuple[str, tuple[Kind, ...]], int] = {}
     route = [routes.setdefault((one.format.name, one.kinds), len(routes)) if one.format else None for one in places]
     by_place = pl.Series(route, dtype=pl.UInt16)
-    text = entries.select(row=pl.int_range(pl.len(), dtype=pl.UInt32), text="text", route=by_place.gather(entries["place"]))
+    text = entries.select(
+        row=pl.int_range(pl.len(), dtype=pl.UInt32), text="text", route=by_place.gather(entries["place"])
+    )
     found: Found = {}
     rest: list[pl.DataFrame] = []
     for (number,), mine in text.partition_by("route", as_dict=True, include_key=False, maintain_order=True).items():
@@ -95,12 +98,15 @@ def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = Non
             lost = pl.Series(["malformed" if one.program is None else "foreign" for one in places])
             rest.append(mine.select("row", why=lost.gather(entries["place"].gather(mine["row"]))))
             continue
-        one = places[route.index(int(number))]  # type: ignore[call-overload]
-        for kinds in (one.kinds, other_kinds(one.format, one.kinds)):  # type: ignore[arg-type]
+        one = places[route.index(int(number))]
+        for kinds in (one.kinds, other_kinds(one.format, one.kinds)):
             mine = _match_all(mine, one.format, kinds, wanted, found)  # type: ignore[arg-type]
         rest.append(mine.select("row", why=pl.lit("unknown")))
     unread = pl.concat(rest).sort("row") if rest else pl.DataFrame(schema={"row": pl.UInt32, "why": pl.String})
-    frames = (KindFrame(one, kind, meaning(pl.concat(hits), one.grammar, kind, wanted)) for (one, kind, _), hits in found.items())
+    frames = (
+        KindFrame(one, kind, meaning(pl.concat(hits), one.grammar, kind, wanted))
+        for (one, kind, _), hits in found.items()
+    )
     return Parsed(entries, places, tuple(frames), unread)
 
 
@@ -208,9 +214,9 @@ def _step(step: Step, names: list[str]) -> pl.Expr | list[pl.Expr]:
         case Lookup(source, target, table, letters, default):
             if source not in names:
                 return _first_of(names, target, pl.lit(default, dtype=pl.String))
-            key = pl.col(source) if letters is None else pl.col(source).str.head(letters)
-            value = key.replace_strict(dict(table), default=pl.lit(default, dtype=pl.String), return_dtype=pl.String)
-            return _first_of(names, target, pl.when(value != "").then(value))
+            looked = pl.col(source) if letters is None else pl.col(source).str.head(letters)
+            found = looked.replace_strict(dict(table), default=pl.lit(default, dtype=pl.String), return_dtype=pl.String)
+            return _first_of(names, target, pl.when(found != "").then(found))
         case Sum(target, parts):
             return _sum([name for name in parts if name in names], target, parts)
         case Complete(source, whole) if source not in names or whole not in names:
@@ -218,7 +224,10 @@ def _step(step: Step, names: list[str]) -> pl.Expr | list[pl.Expr]:
         case Complete(source, whole):
             part, full = pl.col(source), pl.col(whole)
             is_part = full.str.starts_with(pl.concat_str(part, pl.lit("@"))).fill_null(False)
-            return [pl.when(is_part).then(full).otherwise(part).alias(source), pl.when(~is_part).then(full).alias(whole)]
+            return [
+                pl.when(is_part).then(full).otherwise(part).alias(source),
+                pl.when(~is_part).then(full).alias(whole),
+            ]
         case _:
             raise TypeError(step)
 
@@ -239,7 +248,9 @@ def _split(hits: pl.DataFrame, name: str, step: Split) -> pl.DataFrame:
     added = split_fields(name, step)
     if step.source not in hits.columns:
         return hits.with_columns(pl.lit(None, dtype=pl.String).alias(f) for f in added if f not in hits.columns)
-    mine = hits.lazy().select(row=pl.int_range(pl.len(), dtype=pl.UInt32), text=step.source).drop_nulls("text").collect()
+    mine = (
+        hits.lazy().select(row=pl.int_range(pl.len(), dtype=pl.UInt32), text=step.source).drop_nulls("text").collect()
+    )
     parts: list[pl.DataFrame] = []
     plan = of_split(name, step)
     if len(plan.buckets) > FEW and not mine.is_empty():
@@ -345,7 +356,9 @@ def events(parsed: Parsed, source: str, keys: pl.DataFrame | None = None) -> pl.
         schema={"place": pl.UInt32, "instance": pl.String, "service": pl.String},
         orient="row",
     )
-    body = pl.concat([pl.DataFrame(schema={"row": pl.UInt32, "format": pl.String, "kind": pl.String}), *frames], how="diagonal")
+    body = pl.concat(
+        [pl.DataFrame(schema={"row": pl.UInt32, "format": pl.String, "kind": pl.String}), *frames], how="diagonal"
+    )
     whole = body.join(head, on="row", how="left").join(places, on="place", how="left").sort("row")
     if keys is not None:
         whole = whole.drop("session_key", strict=False).join(keys, on="row", how="left", maintain_order="left")

@@ -108,7 +108,7 @@ class Parser:
         )
         try:
             self._lark = Lark(
-                closure,  # type: ignore[arg-type]  # Lark takes a loaded grammar, its annotation does not say so
+                closure,  # Lark takes a loaded grammar too
                 start=rule, parser="lalr", lexer="contextual", keep_all_tokens=True, maybe_placeholders=False,
             )  # fmt: skip
         except LarkError as error:
@@ -236,7 +236,9 @@ def check_hot(grammar: str, rule: str) -> None:
     """
     flat = shape(grammar, rule)
     if len(flat.fields) > MAX_GROUPS:
-        raise GrammarError(f"{grammar}.lark, rule {rule}: {len(flat.fields)} fields, a hot rule has at most {MAX_GROUPS}")
+        raise GrammarError(
+            f"{grammar}.lark, rule {rule}: {len(flat.fields)} fields, a hot rule has at most {MAX_GROUPS}"
+        )
     conflict = onepass.conflict(flat.pattern)
     if conflict:
         raise GrammarError(f"{grammar}.lark, rule {rule}: not one-pass: {conflict}")
@@ -298,7 +300,9 @@ class _Flattener:
 
     def _value(self, children: list[Any], optional: bool) -> str:
         child = children[0]
-        return self.rule(child.name, optional=optional) if hasattr(child, "name") else self.write(child, optional=optional)
+        return (
+            self.rule(child.name, optional=optional) if hasattr(child, "name") else self.write(child, optional=optional)
+        )
 
     def _literal(self, children: list[Any], optional: bool) -> str:  # noqa: ARG002
         token = str(children[0])

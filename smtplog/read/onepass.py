@@ -6,7 +6,7 @@ Glushkov's: number the characters of the pattern, and no two that can come next 
 
 from __future__ import annotations
 
-import re._parser as sre  # type: ignore[import-untyped]
+import re._parser as sre  # type: ignore[import-not-found]
 from dataclasses import dataclass, field
 from typing import Any
 

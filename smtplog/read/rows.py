@@ -50,14 +50,14 @@ def meaning(captured: Fields, name: str, kind: Kind) -> dict[str, Any]:
 def _take_step(captured: Fields, name: str, step: Step) -> Fields:
     match step:
         case Trim(source, suffix):
-            text = captured[source]
-            return captured | {source: text.removesuffix(suffix) if text is not None else None}
+            whole_text = captured[source]
+            return captured | {source: whole_text.removesuffix(suffix) if whole_text is not None else None}
         case Constant(target, value):
             return _first_of(captured, {target: value})
         case Lookup(source, target, table, letters, default):
-            text = captured.get(source)
-            value = default if text is None else table.get(text[:letters], default)
-            return _first_of(captured, {target: value or None})
+            looked_up = captured.get(source)
+            found_word = default if looked_up is None else table.get(looked_up[:letters], default)
+            return _first_of(captured, {target: found_word or None})
         case Split(source):
             found: Fields = dict.fromkeys(split_fields(name, step))
             text = captured.get(source)

@@ -78,7 +78,9 @@ class Answer:
     def _shown(self) -> list[str]:
         if self.raw:
             if self.table != "events":
-                raise QueryError(f"--raw: prints the lines of events; use `smtplog events --raw`, or `smtplog trace` for the lines of one of the {self.table}")
+                raise QueryError(
+                    f"--raw: prints the lines of events; use `smtplog events --raw`, or `smtplog trace` for the lines of one of the {self.table}"
+                )
             return ["raw"]
         named = ask.check_columns(_names(self.fields), self.table, "--fields")
         if named:
@@ -132,4 +134,3 @@ class Answer:
 
 def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
-

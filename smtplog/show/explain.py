@@ -38,10 +38,18 @@ def _grid(answer: Answer) -> Table:
         ("meaning", d.meaning),
         ("who acts", d.actor),
         ("what to do", d.hint),
-        ("retry helps", f"{_RETRY.get(d.retry, d.retry)}: {d.retry_when}{wait}" if d.retry_when else _RETRY.get(d.retry, d.retry)),
+        (
+            "retry helps",
+            f"{_RETRY.get(d.retry, d.retry)}: {d.retry_when}{wait}" if d.retry_when else _RETRY.get(d.retry, d.retry),
+        ),
         ("persistence", d.persistence),
         ("reply", f"{d.reply_code}: {d.reply_code_meaning}" if d.reply_code else None),
-        ("enhanced", f"{d.enhanced_code}: {d.enhanced_code_meaning}" if d.enhanced_code and d.enhanced_code_meaning else d.enhanced_code),
+        (
+            "enhanced",
+            f"{d.enhanced_code}: {d.enhanced_code_meaning}"
+            if d.enhanced_code and d.enhanced_code_meaning
+            else d.enhanced_code,
+        ),
         ("said", d.reply_text or None),
         ("evidence", d.evidence),
         ("rule", f"{d.rule} ({d.step})" if d.rule else "none fits"),

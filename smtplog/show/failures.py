@@ -31,7 +31,9 @@ def show(found: Failures, form: str, stream: IO[str]) -> None:
     for row in found.groups:
         sign = "incident: " if row["is_incident"] else ""
         console.print(f"{sign}{row['reason']} at {render.harmless(row['operator'])}", style="bold")
-        console.print(f"  {row['recipients']:,} recipients, {row['domains']:,} domains, {row['attempts']:,} attempts, {row['trend']}; {', '.join(row['statuses'])}")
+        console.print(
+            f"  {row['recipients']:,} recipients, {row['domains']:,} domains, {row['attempts']:,} attempts, {row['trend']}; {', '.join(row['statuses'])}"
+        )
         console.print(f"  {render.cell(row['first_at'])} to {render.cell(row['last_at'])} UTC")
         console.print(f"  {render.harmless(row['example'] or '')}")
         console.print(f"  line {row['line']} of {render.harmless(row['source'])}", style="dim")
@@ -45,7 +47,7 @@ def show(found: Failures, form: str, stream: IO[str]) -> None:
 def write_suppressions(found: Failures, path: str) -> int:
     """Write the addresses as CSV; returns how many."""
     names = ("address", "reason", "at", "expires_at", "evidence", "source", "line")
-    times = {"at": pl.Datetime("us", "UTC"), "expires_at": pl.Datetime("us", "UTC"), "line": pl.Int64}
+    times: dict[str, Any] = {"at": pl.Datetime("us", "UTC"), "expires_at": pl.Datetime("us", "UTC"), "line": pl.Int64}
     frame = pl.DataFrame(found.suppressions, schema={name: times.get(name, pl.String) for name in names}, orient="row")
     text = io.StringIO(export.csv(frame, header=True))
     with export.open_output(path) as out:

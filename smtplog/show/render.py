@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timezone
+from datetime import UTC, datetime
 from typing import IO, Any
 
 import polars as pl
@@ -13,10 +13,41 @@ from rich.table import Table
 from rich.text import Text
 
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "events": ("line", "at", "host", "service", "kind", "queue_id", "client_ip", "sender", "recipient", "status", "detail"),
-    "sessions": ("opened_at", "duration_s", "client_name", "client_ip", "helo", "closed_by", "transactions", "findings"),
+    "events": (
+        "line",
+        "at",
+        "host",
+        "service",
+        "kind",
+        "queue_id",
+        "client_ip",
+        "sender",
+        "recipient",
+        "status",
+        "detail",
+    ),
+    "sessions": (
+        "opened_at",
+        "duration_s",
+        "client_name",
+        "client_ip",
+        "helo",
+        "closed_by",
+        "transactions",
+        "findings",
+    ),
     "messages": ("received_at", "queue_id", "status", "sender", "recipients", "size_bytes", "client_name"),
-    "deliveries": ("at", "queue_id", "status", "sender", "recipient", "relay_name", "delay_s", "enhanced_code", "reply_text"),
+    "deliveries": (
+        "at",
+        "queue_id",
+        "status",
+        "sender",
+        "recipient",
+        "relay_name",
+        "delay_s",
+        "enhanced_code",
+        "reply_text",
+    ),
 }
 """What a terminal shows when no fields are named."""
 

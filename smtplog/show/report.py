@@ -31,7 +31,9 @@ def show_check(found: Check, form: str, stream: IO[str]) -> None:
     console = render.console(stream)
     console.print(f"{found.tally.lines:,} lines, {found.tally.entries:,} entries")
     table = [(f or "-", p or "-", *(c[why] or "" for why in WHYS)) for (f, p), c in sorted(by_program.items(), key=str)]
-    console.print(render.plain([*table, ("", "all", *found.counts.values())], ("format", "program", *WHYS), range(2, 7)))
+    console.print(
+        render.plain([*table, ("", "all", *found.counts.values())], ("format", "program", *WHYS), range(2, 7))
+    )
     for example in found.examples:
         place = render.harmless(f"{example.source}:{example.line}: {example.raw}")
         console.print(f"{example.why}: {place}", soft_wrap=True)

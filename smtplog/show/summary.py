@@ -63,12 +63,18 @@ def show(report: dict[str, Any], form: str, stream: IO[str], *, width: int | Non
         rows = report.get(name)
         if rows:
             console.print(f"\n{title}\n", style="bold")
-            console.print(render.plain([_row(row, columns) for row in rows], [_SHORT.get(c, c) for c in columns], _right(columns)))
+            console.print(
+                render.plain([_row(row, columns) for row in rows], [_SHORT.get(c, c) for c in columns], _right(columns))
+            )
 
 
 def _totals(console: Console, totals: dict[str, Any]) -> None:
     console.print("Totals\n", style="bold")
-    rows = [(_number(totals[name], name), words) for name, words in _TOTALS if totals.get(name) or name in ("received", "sent")]
+    rows = [
+        (_number(totals[name], name), words)
+        for name, words in _TOTALS
+        if totals.get(name) or name in ("received", "sent")
+    ]
     console.print(render.plain(rows, ("", ""), (0,)))
     if totals.get("connections") and totals.get("connections_tls"):
         console.print(f"  TLS on {100 * totals['connections_tls'] / totals['connections']:.1f} % of connections in")
@@ -104,4 +110,21 @@ def _size(octets: int) -> str:
 
 
 def _right(columns: Sequence[str]) -> list[int]:
-    return [i for i, name in enumerate(columns) if name not in ("sender", "recipient", "domain", "relay", "client", "status", "reason", "text", "user", "day", "client_ip")]
+    return [
+        i
+        for i, name in enumerate(columns)
+        if name
+        not in (
+            "sender",
+            "recipient",
+            "domain",
+            "relay",
+            "client",
+            "status",
+            "reason",
+            "text",
+            "user",
+            "day",
+            "client_ip",
+        )
+    ]

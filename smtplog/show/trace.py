@@ -45,7 +45,13 @@ def _tree(hop: Hop) -> Tree:
     tree = Tree(head)
     tree.add(_arrival(m))
     for verdict in m["verdicts"] or []:
-        tree.add(Text(render.harmless(f"{verdict['program']}: {render.cell(verdict['verdict'])} {render.cell(verdict['score'])}")))
+        tree.add(
+            Text(
+                render.harmless(
+                    f"{verdict['program']}: {render.cell(verdict['verdict'])} {render.cell(verdict['score'])}"
+                )
+            )
+        )
     for row in hop.deliveries:
         tree.add(_delivery(row))
     for child in hop.children:
@@ -74,7 +80,9 @@ def _delivery(row: dict[str, Any]) -> Text:
     text = Text.assemble(f"{_at(row['at'])}  ", (row["status"], _STYLE.get(row["status"], "")))
     text.append(render.harmless(f" <{to}>{was}{hop}{delay}{inside}"))
     said = row["reply_text"] or row["detail"]
-    code = " ".join(str(part) for part in (row["reply_code"], row["reply_enhanced_code"] or row["enhanced_code"]) if part)
+    code = " ".join(
+        str(part) for part in (row["reply_code"], row["reply_enhanced_code"] or row["enhanced_code"]) if part
+    )
     if said or code:
         text.append(render.harmless(f": {code} {said or ''}".rstrip()))
     if row["reason"]:
@@ -95,7 +103,11 @@ def _at(at: datetime | None) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Hop):
-        return {"message": _plain(value.message), "deliveries": _plain(value.deliveries), "children": _plain(value.children)}
+        return {
+            "message": _plain(value.message),
+            "deliveries": _plain(value.deliveries),
+            "children": _plain(value.children),
+        }
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if isinstance(value, dict):

@@ -115,6 +115,6 @@ def without_url_passwords(text: str) -> str:
         place = part.rfind("@", 0, end)
         name, colon, secret = part[:place].partition(":")
         if place >= 0 and colon and secret:
-            part = f"{name}:{MASK}{part[place:]}"  # noqa: PLW2901 - the piece is rewritten
+            part = f"{name}:{MASK}{part[place:]}"
         out.append(part)
     return "://".join(out)

@@ -25,6 +25,7 @@ LIFE = (
 """The hot ones: they come before everything else."""
 
 KINDS = (
+    Kind("queued", ("queued_loose", "queued_bare"), QMGR, may_refuse=True, message="part"),
     Kind("expired", ("expired",), QMGR, message="part", expires=True),
     Kind("picked_up", ("picked_up",), ("pickup",), message="start", origin="local"),
     Kind("requeued", ("requeued",), ("pickup",), message="start", origin="requeue"),

@@ -67,7 +67,7 @@ def peer(text: str) -> str:
         host, colon, number = word.rstrip(".").rpartition(":")
         if colon and number.isdigit() and host and ":" not in host:
             port = port or number
-            word = host  # noqa: PLW2901 - the host of host:port
+            word = host
         elif colon and not host and number.isdigit():
             port = port or number
             continue
