@@ -280,6 +280,8 @@ def export(
             raise QueryError(f"--tables {name}: no such table; known are {', '.join(TABLES)}")
     if partition_by not in (None, "date"):
         raise QueryError(f"--partition-by {partition_by}: only date is known")
+    if state and not state.parent.is_dir():
+        raise OutputError(f"{state}: no such folder; the state of this run could not be kept")
     before = source.whole(state) if state else None
     kept: list[bytes] = []
     sets: dict[str, Dataset] = {}

@@ -176,7 +176,7 @@ def where(text: str, table: str) -> pl.Expr:
         QueryError: it is no expression, names a column that the table has not, or asks about more than one row.
     """
     columns = schema.of(TABLES[table])
-    sample = pl.DataFrame({name: pl.Series([None, None], dtype=dtype) for name, dtype in columns.items()})
+    sample = pl.DataFrame({name: _plain(dtype, 2) for name, dtype in columns.items()})
     is_window = any("over(" in part.lower().replace(" ", "") for part in text.split("'")[::2])
     try:
         kept = _kept(sample, text)
@@ -194,6 +194,14 @@ def where(text: str, table: str) -> pl.Expr:
         raise QueryError(f"--where: gives a value, not yes or no; compare it with something\n{caret(text, 0)}")
     named = [name for name in columns if name in text] or ["line"]
     return pl.struct(named).map_batches(lambda rows: _kept(rows.struct.unnest(), text), return_dtype=pl.Boolean)
+
+
+def _plain(dtype: pl.DataType, count: int) -> pl.Series:
+    """Some values of a type: zero, empty text, an empty list; nulls would hide what does not go together."""
+    value: object = [] if isinstance(dtype, pl.List) else {} if isinstance(dtype, pl.Struct) else 0
+    if isinstance(dtype, pl.String):
+        value = ""
+    return pl.Series([value] * count, dtype=dtype, strict=False)
 
 
 def _kept(frame: pl.DataFrame, text: str) -> pl.Series:

@@ -134,7 +134,8 @@ class View:
         if kind.session_by == "peer":
             who = {"unit": who["unit"], "process": process}
         elif kind.session_by == "client":
-            who |= {name: frame[name] for name in ("client_ip", "client_port")}
+            nobody = pl.lit(None, dtype=pl.Int64)
+            who |= {name: frame[name] if name in frame.columns else nobody for name in ("client_ip", "client_port")}
         return frame.select("seq", "at", process=pl.struct(**who).hash(3), stem=stem)
 
     def of_place(self, frame: pl.DataFrame, name: str) -> pl.Series:
