@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smtplog.errors import QueryError, SmtplogError
+from smtplog.errors import OutputError, QueryError, SmtplogError
 
 if TYPE_CHECKING:
     from smtplog.ask.query import Query
@@ -159,6 +159,12 @@ def _query(table: str, **given: Any) -> Query:
     return query
 
 
+def _spare(inputs: list[str], output: str | None) -> None:
+    """Never write over what is to be read."""
+    if output and any(Path(one).exists() and Path(output).exists() and Path(one).samefile(output) for one in inputs):
+        raise OutputError(f"{output}: is also an input; choose another place with -o")
+
+
 def _make_query(table: str) -> Callable[..., None]:
     def command(
         inputs: Inputs, input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d",
@@ -185,6 +191,7 @@ def _make_query(table: str) -> Callable[..., None]:
             table, query, fields=fields, sort=sort, limit=limit, count=count, raw=raw, form=form, output=output
         )
         tally = Tally()
+        _spare(inputs, output)
         with _progress(inputs) as progress:
             found = answer.write(run(inputs, answer.tables(), replace(options, progress=progress), tally))
         _confess(tally)

@@ -113,6 +113,14 @@ def test_a_missing_input_leaves_the_output_alone(cli: Cli, tmp_path: Path) -> No
     assert before.read_text() == "precious\n"
 
 
+def test_an_output_that_is_the_input(cli: Cli, log: Path) -> None:
+    """A log is never written over."""
+    before = log.read_bytes()
+
+    assert cli("events", log, "-o", log).code == 2
+    assert log.read_bytes() == before
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_binary_garbage(cli: Cli, tmp_path: Path, seed: int) -> None:
     """Random octets are entries that are not understood: each line counted, none lost."""

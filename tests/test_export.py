@@ -323,6 +323,15 @@ def test_a_state_that_is_none(cli: Cli, log: Path, tmp_path: Path) -> None:
     assert (tmp_path / "state").read_bytes() == b"not a state"
 
 
+def test_a_state_that_cannot_be_kept(cli: Cli, log: Path, tmp_path: Path) -> None:
+    """Said before anything is read or written."""
+    ran = cli("export", log, "-o", tmp_path / "out", "--state", tmp_path / "no/such/state")
+
+    assert ran.code == 2
+    assert "no such folder" in ran.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_dates_are_utc(tmp_path: Path) -> None:
     """An evening in New York is the next day in UTC, and lies in that day's folder."""
     log = write(tmp_path / "mail.log", mail(at=NOON.replace(hour=22)))
