@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import polars as pl
 
 from smtplog import pipeline
+from smtplog.contract import schema
 from smtplog.contract.records import TABLES, Delivery, Event, Message, Provenance, Session, Unparsed
 from smtplog.errors import QueryError
 from smtplog.pipeline import Options
@@ -106,18 +107,64 @@ def frames(source: Any, *tables: str, **options: Any) -> dict[str, pl.DataFrame]
     Returns:
         Table name -> frame with the columns of its record; empty tables are there too.
     """
-    from smtplog.contract import schema  # noqa: PLC0415 - only here
+    wanted = _tables(tables)
+    return _collected(pipeline.run(_given(source), wanted, Options(**options)), wanted)
 
-    wanted = tables or tuple(TABLES)
-    unknown = set(wanted) - set(TABLES)
+
+def _tables(names: tuple[str, ...]) -> dict[str, frozenset[str] | None]:
+    unknown = set(names) - set(TABLES)
     if unknown:
         raise QueryError(f"no table {', '.join(sorted(unknown))}; known are {', '.join(TABLES)}")
-    made: dict[str, list[pl.DataFrame]] = {name: [pl.DataFrame(schema=schema.of(TABLES[name]))] for name in wanted}
-    for batch in pipeline.run(_given(source), dict.fromkeys(wanted), Options(**options)):
-        for name, frame in batch.items():
-            if name in made:
-                made[name].append(frame)
+    return dict.fromkeys(names or TABLES)
+
+
+def _collected(batches: Iterable[pipeline.Frames], wanted: Iterable[str]) -> pipeline.Frames:
+    made = {name: [pl.DataFrame(schema=schema.of(TABLES[name]))] for name in wanted}
+    for batch in batches:
+        for name in made.keys() & batch.keys():
+            made[name].append(batch[name])
     return {name: pl.concat(parts) for name, parts in made.items()}
+
+
+class Stitcher:
+    """Reads a log piece by piece, today's after yesterday's; keys are the same as in one run over everything.
+
+    Args:
+        tables: which of events, sessions, messages, deliveries; none: all of them.
+        options: the fields of `Options` by name.
+
+    Attributes:
+        tally: counts of everything fed so far.
+    """
+
+    def __init__(self, *tables: str, **options: Any) -> None:
+        self.tally = Tally()
+        self._tables, self._options = _tables(tables), Options(**options)
+        self._state: bytes | None = None
+
+    def feed(self, source: Any) -> dict[str, pl.DataFrame]:
+        """Read the next piece, a source as for `events`; returns the frames of what it completed."""
+        return _collected(self._run(_given(source), self.load), self._tables)
+
+    def flush(self) -> dict[str, pl.DataFrame]:
+        """Give out what is still open, as it stands, and begin anew."""
+        done = _collected(self._run([], None), self._tables)
+        self._state = None
+        return done
+
+    def _run(self, given: list[Any], keep: Callable[[bytes], None] | None) -> Iterator[pipeline.Frames]:
+        return pipeline.run(given, self._tables, self._options, self.tally, self._state, keep)
+
+    def save(self) -> bytes | None:
+        """What is still open, for `load` in a later run; None before anything was fed."""
+        return self._state
+
+    def load(self, state: bytes | None) -> None:
+        """Go on from what `save` gave out.
+
+        A state that is none is an `InputError` at the next `feed` or `flush`.
+        """
+        self._state = state
 
 
 def parse_line(line: str, **options: Any) -> Event | Unparsed:

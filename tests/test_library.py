@@ -17,7 +17,7 @@ from smtplog import Delivery, Event, Message, Options, Session, Stitcher, Unpars
 from smtplog.contract import schema
 from smtplog.contract.records import TABLES
 from smtplog.errors import InputError, QueryError, SmtplogError
-from tests.conftest import NOON, mail, stamp, text_of, traffic, write
+from tests.conftest import NOON, mail, stamp, traffic, write
 
 RECORDS = {"events": Event, "sessions": Session, "messages": Message, "deliveries": Delivery}
 
@@ -169,29 +169,38 @@ def test_a_transcript() -> None:
     assert smtplog.parse_transcript("") == []
 
 
-def test_a_stitcher_by_hand_joins_two_nights() -> None:
-    """feed, save, load, flush: what one run leaves open, the next one closes, with the same keys."""
-    from smtplog.formats import all_formats
-    from smtplog.read import columns, detect, envelope, source
-    from smtplog.read.clock import Clock
-
-    formats, wanted = all_formats(), {"messages": None, "deliveries": None}
+def test_a_stitcher_joins_what_is_fed_piece_by_piece() -> None:
+    """feed, save, load, flush: what one piece leaves open, a later one closes, with the keys and rows of one run."""
     lines = traffic(30)
-    whole = smtplog.frames(lines, *wanted, year=2026)
+    whole = smtplog.frames(lines, year=2026)
+    first = Stitcher(year=2026)
+    made = [first.feed(lines[:60]), first.feed(lines[60:100])]
+    second = Stitcher(year=2026)
+    second.load(first.save())
+    made += [second.feed(lines[100:]), second.flush()]
 
-    def parsed(part: list[str]) -> columns.Parsed:
-        entries = envelope.split(source.lines(source.Block("log", text_of(part), 1, 0)))
-        read = columns.parse(entries, formats)
-        return columns.Parsed(Clock(year=2026).apply(read.entries, []), read.places, read.kinds, read.rest)
+    for table, key in (
+        ("messages", "message_key"),
+        ("deliveries", "delivery_key"),
+        ("sessions", "session_key"),
+        ("events", "raw"),
+    ):
+        joined = pl.concat(batch[table] for batch in made).drop("line").sort(key, "host")
+        assert joined.equals(whole[table].drop("line").sort(key, "host")), table
+    assert first.tally.entries + second.tally.entries == len(lines)
+    assert first.save() is not None
+    assert second.save() is None
 
-    first = Stitcher(formats, dict(wanted))
-    batches = [first.feed(parsed(lines[:100]), "log")]
-    second = Stitcher(formats, dict(wanted))
-    second.load(first.save(), lambda host, program: detect.place(host, program, formats))
-    batches += [second.feed(parsed(lines[100:]), "log"), second.flush()]
-    for table, key in (("messages", "message_key"), ("deliveries", "delivery_key")):
-        made = [frame for batch in batches if (frame := getattr(batch, table)) is not None]
-        assert sorted(pl.concat(made)[key]) == sorted(whole[table][key])
+
+def test_a_stitcher_refuses_what_is_no_state() -> None:
+    """At the next feed, with what to do; a table that is none at once."""
+    stitcher = Stitcher("messages", year=2026)
+    stitcher.load(b"nonsense")
+
+    with pytest.raises(InputError, match="none of this version"):
+        stitcher.feed(mail())
+    with pytest.raises(QueryError, match="no table mails"):
+        Stitcher("mails")
 
 
 def test_secrets_are_masked_unless_asked_for() -> None:

@@ -132,6 +132,8 @@ class Format:
     """Rule that finds, in a raw entry, an id that carries its birth; `id_time` reads it."""
     id_time: Callable[[str], datetime | None] = field(default=lambda _id: None)
     session_key: tuple[str, ...] = ("instance", "service", "pid")
+    joins: bool = False
+    """Its entries belong to the messages of the server on the same host; it has none of its own."""
     is_plain: bool = False
     """It also writes files of its own, where no syslog head stands before its stamp."""
     reads: Literal["entries", "document"] = "entries"

@@ -95,4 +95,5 @@ FORMAT = Format(
     grammar="companions",
     programs=(*_ANY, *(f"postfix/{name}" for name in (*SPF, *GREY, *FIREWALL))),
     kinds=KINDS,
+    joins=True,
 )

@@ -12,7 +12,7 @@ import polars as pl
 
 from smtplog.contract import schema
 from smtplog.contract.records import Delivery, Message, Record
-from smtplog.formats.base import Kind
+from smtplog.formats.base import Format, Kind
 from smtplog.join import lives
 from smtplog.read.detect import Place, daemon
 
@@ -64,12 +64,18 @@ class View:
     sources: list[str]
     kinds: Mapping[tuple[str, str], Kind]
     wanted: Mapping[str, frozenset[str] | None]
+    formats: tuple[Format, ...] = ()
     diagnose: Callable[[pl.DataFrame], pl.DataFrame] | None = None
 
     def kind(self, label: str) -> Kind:
         """The kind of a label `format/kind`."""
         one, _, name = label.partition("/")
         return self.kinds[one, name]
+
+    def rank(self, label: str) -> tuple[int, bool, str]:
+        """Whose word counts first: who starts a message before who adds to it, its own server before others."""
+        one = next(f for f in self.formats if f.name == label.partition("/")[0])
+        return lives.ROLES[self.kind(label).message or "end"], one.joins, label
 
     def wants(self, table: str, *columns: str) -> bool:
         """Is any of these columns of a table asked for?"""
@@ -89,16 +95,23 @@ class View:
         """Each place: host, instance, service, format, and its `unit` for messages and for sessions."""
         queues: dict[Any, int] = {}
         services: dict[Any, int] = {}
+        masters: dict[str | None, tuple[int, int]] = {}
         rows = []
+        for place in self.places:
+            if place.format and not place.format.joins:
+                queue = queues.setdefault((place.format.name, place.host, place.instance), len(queues))
+                masters.setdefault(place.host, (queue, place.format.unique_id_letters))
         for i, place in enumerate(self.places):
             name = place.format.name if place.format else None
-            queue = queues.setdefault((name, place.host, place.instance), len(queues))
+            joins = bool(place.format and place.format.joins)
+            own = queues.setdefault((name, place.host, place.instance), len(queues))
             service = services.setdefault((name, place.host, place.instance, place.service), len(services))
             letters = place.format.unique_id_letters if place.format else 0
+            queue, letters = masters.get(place.host, (own, letters)) if joins else (own, letters)
             transport = daemon(place.service) if place.service else None
-            rows.append((i, place.host, place.instance, place.service, name, transport, queue, service, letters))
-        names = ("place", "host", "instance", "service", "format", "daemon", "queue_unit", "service_unit", "letters")
-        kinds = (pl.UInt32, *[pl.String] * 5, *[pl.UInt32] * 3)
+            rows.append((i, place.host, place.instance, place.service, name, transport, queue, service, letters, joins))
+        names = ("place", "host", "instance", "service", "format", "daemon", "queue_unit", "service_unit", "letters", "joins")
+        kinds = (pl.UInt32, *[pl.String] * 5, *[pl.UInt32] * 3, pl.Boolean)
         return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
 
     @property
@@ -193,6 +206,8 @@ def messages_and_deliveries(
         deliveries = shape(attempts, view.columns("deliveries", Delivery), Delivery)
     messages = None
     if "messages" in view.wanted:
+        if view.wants("messages", "verdicts"):
+            told = told.join(_verdicts(events), left_on="number", right_on="life", how="left", maintain_order="left")
         messages = _messages(told, attempts, view)
     return messages, deliveries
 
@@ -208,7 +223,7 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
     told = told.with_columns(
         origin=pl.lit(None, dtype=pl.String), removed_at=pl.lit(None, dtype=pl.Datetime("us", "UTC"))
     )
-    for label in sorted(events, key=lambda label: (lives.ROLES[view.kind(label).message or "end"], label)):
+    for label in sorted(events, key=view.rank):
         kind, frame = view.kind(label), events[label]
         if kind.message is None and not kind.delivers:
             continue
@@ -325,7 +340,7 @@ def _delivery_key(tries: pl.DataFrame) -> pl.Series:
 
 
 def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.DataFrame:
-    told = told.filter(pl.col("queue_id").is_not_null())
+    told = told.filter(pl.col("queue_id").is_not_null() & ~view.of_place(told, "joins").fill_null(False))
     if view.wants("messages", "status", "recipients", "recipient_count"):
         told = told.join(_results(attempts), left_on="number", right_on="life", how="left", maintain_order="left")
         told = told.with_columns(status=_status()).drop("statuses")
@@ -337,6 +352,16 @@ def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.Data
         **{name: view.of_place(told, name) for name in ("host", "instance", "format")},
     }
     return shape(told.with_columns(**add), view.columns("messages", Message), Message)
+
+
+def _verdicts(events: Frames) -> pl.DataFrame:
+    """For each life what filters said of it."""
+    names = ("life", "seq", "verdict_program", "verdict", "score")
+    empty = pl.DataFrame(schema={"life": pl.UInt32, "seq": pl.Int64, "verdict_program": pl.String, "verdict": pl.String, "score": pl.String})
+    said = [f.select(n for n in names if n in f.columns) for f in events.values() if "verdict_program" in f.columns]
+    whole = pl.concat([empty, *said], how="diagonal_relaxed").filter(pl.col("verdict_program").is_not_null()).sort("life", "seq")
+    verdict = pl.struct(program="verdict_program", verdict="verdict", score=pl.col("score").cast(pl.Float64, strict=False))
+    return whole.group_by("life", maintain_order=True).agg(verdicts=verdict)
 
 
 def _results(attempts: pl.DataFrame) -> pl.DataFrame:

@@ -129,7 +129,7 @@ class Stitcher:
         return self._settle(self._view(), {}, flush=True)[0]
 
     def _view(self) -> assemble.View:
-        return assemble.View(self.places, self.sources, self._kinds, self.wanted, self.diagnose)
+        return assemble.View(self.places, self.sources, self._kinds, self.wanted, self.formats, self.diagnose)
 
     def _with_session_keys(
         self, frames: list[tuple[str, pl.DataFrame]], view: assemble.View
@@ -337,6 +337,8 @@ def needed_fields(wanted: Iterable[str]) -> frozenset[str]:
         names |= {"recipient"}
     if not names.isdisjoint(("recipients", *assemble.REASONS)):
         names |= {"relay_name", "detail", "reply_text", "stage", "enhanced_code", "reply_code"}
+    if "verdicts" in names:
+        names |= {"verdict_program", "verdict", "score"}
     if not names.isdisjoint(assemble.LINKS):
         names |= {"relay_name", "relay_ip", "client_ip", "next_queue_id"}
     return names | assemble.ALWAYS

@@ -22,7 +22,7 @@ KINDS = (
     Kind("screen_disconnect", ("screen_disconnect",), SCREEN, hot=True, session="end", session_by="client"),
     Kind("tlsproxy_disconnect", ("screen_disconnect",), TLSPROXY),
     Kind("screen_pass", ("screen_pass",), SCREEN, session="part", session_by="client", hands_on=True),
-    Kind("screen_listed", ("screen_listed",), SCREEN, session="part", session_by="client"),
+    Kind("screen_listed", ("screen_listed",), SCREEN, session="part", session_by="client", hands_on=True),
     Kind(
         "screen_hangup",
         ("screen_hangup",),

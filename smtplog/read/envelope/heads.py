@@ -40,6 +40,7 @@ class Envelope:
 
 ENVELOPES = (
     Envelope("rfc3164", "%Y %b %e %H:%M:%S", has_year=False, has_zone=False),
+    Envelope("rfc3164_short", "%Y %b %e %H:%M:%S", has_year=False, has_zone=False),
     Envelope("rfc3339", "%Y-%m-%dT%H:%M:%S%.f%#z"),
     Envelope("rfc5424", "%Y-%m-%dT%H:%M:%S%.f%#z"),
     Envelope("stamped_zone", "%Y-%m-%d %H:%M:%S%.f %#z", is_plain=True),
