@@ -15,14 +15,34 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from smtplog.contract.records import Delivery, Event, Message, Session, Unparsed
     from smtplog.errors import GrammarError, InputError, OutputError, QueryError, SmtplogError
-    from smtplog.library import Run, Stitcher, deliveries, events, frames, messages, parse_line, parse_transcript, sessions
+    from smtplog.library import (
+        Run,
+        Stitcher,
+        deliveries,
+        events,
+        frames,
+        messages,
+        parse_line,
+        parse_transcript,
+        sessions,
+    )
     from smtplog.pipeline import Options
     from smtplog.read.tally import Tally
 
 _ROOMS = {
     "smtplog.contract.records": ("Delivery", "Event", "Message", "Session", "Unparsed"),
     "smtplog.errors": ("GrammarError", "InputError", "OutputError", "QueryError", "SmtplogError"),
-    "smtplog.library": ("Run", "Stitcher", "deliveries", "events", "frames", "messages", "parse_line", "parse_transcript", "sessions"),
+    "smtplog.library": (
+        "Run",
+        "Stitcher",
+        "deliveries",
+        "events",
+        "frames",
+        "messages",
+        "parse_line",
+        "parse_transcript",
+        "sessions",
+    ),
     "smtplog.pipeline": ("Options",),
     "smtplog.read.tally": ("Tally",),
 }

@@ -116,7 +116,7 @@ def traffic(count: int, *, gap: timedelta = timedelta(seconds=7), start: datetim
                        f"<x{n}@dest.example>: Relay access denied; from=<a@b.example> to=<x{n}@dest.example> proto=ESMTP helo=<h>")  # fmt: skip
             lines.append((at, n, refused))
         if n % 10 == 3:
-            lines.append((at, n, f"{stamp(at)} mx1 dovecot: imap-login: Login: user=<u{n}>"))
+            lines.append((at, n, f"{stamp(at)} mx1 cron[7]: (u{n}) CMD (true)"))
     return [text for _, _, text in sorted(lines, key=lambda line: line[:2])]
 
 
