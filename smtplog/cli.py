@@ -5,6 +5,7 @@ Exit codes: 0 found (or done), 1 nothing found (`check --strict`: something of o
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -82,6 +83,7 @@ def main() -> None:
     for name in ("stdout", "stderr"):  # closed by the caller: write to nowhere
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+    gc.set_threshold(50_000, 20, 20)  # frames make few cycles: looking for them often only takes time
     try:
         app(prog_name="smtplog")
     except SmtplogError as error:

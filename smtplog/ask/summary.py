@@ -16,7 +16,7 @@ import polars as pl
 from smtplog.ask.diagnose import wording
 from smtplog.ask.query import Query
 from smtplog.errors import QueryError
-from smtplog.read.columns import Parsed
+from smtplog.read.columns import LIGHT, Parsed
 
 STATUSES = ("delivered", "sent", "deferrals", "bounced", "expired", "rejected", "temp_rejected", "discarded", "held",
             "cancelled", "expanded", "internal")  # fmt: skip
@@ -89,7 +89,7 @@ class Summary:
 
     def tables(self) -> dict[str, frozenset[str] | None]:
         """What must be read for it."""
-        wanted = {"messages": MESSAGES, "deliveries": DELIVERIES | WATCHED}
+        wanted = {"messages": MESSAGES, "deliveries": DELIVERIES | WATCHED | {LIGHT}}
         conditions = {table: self._condition(table) for table in wanted}
         return {
             t: names | frozenset(c.meta.root_names() if (c := conditions[t]) is not None else ())

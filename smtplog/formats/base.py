@@ -20,8 +20,10 @@ class Split:
 
     source: str
     rules: tuple[str, ...]
-    failed_only: bool = False
-    """Only where `status` says that the delivery did not succeed."""
+    fine: tuple[str, ...] = ()
+    """A text that begins so reports a success; where a question is about failures it need not be read, `unless` it
+    contains one of these words, or this same host said it."""
+    unless: tuple[str, ...] = ()
     is_spent: bool = False
     """The source is no field of its own: it goes once it is read."""
 

@@ -110,7 +110,18 @@ class View:
             queue, letters = masters.get(place.host, (own, letters)) if joins else (own, letters)
             transport = daemon(place.service) if place.service else None
             rows.append((i, place.host, place.instance, place.service, name, transport, queue, service, letters, joins))
-        names = ("place", "host", "instance", "service", "format", "daemon", "queue_unit", "service_unit", "letters", "joins")
+        names = (
+            "place",
+            "host",
+            "instance",
+            "service",
+            "format",
+            "daemon",
+            "queue_unit",
+            "service_unit",
+            "letters",
+            "joins",
+        )
         kinds = (pl.UInt32, *[pl.String] * 5, *[pl.UInt32] * 3, pl.Boolean)
         return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
 
@@ -123,7 +134,8 @@ class View:
     def wants_message_keys(self) -> bool:
         """Does any table show them, or something made of them?"""
         return any(
-            self.wants(table, "message_key", "delivery_key", "attempt", *LINKS) for table in ("messages", "deliveries")
+            self.wants(table, "message_key", "delivery_key", "attempt", "parent_key", "child_keys")
+            for table in ("messages", "deliveries")
         )
 
     @property
@@ -357,10 +369,24 @@ def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.Data
 def _verdicts(events: Frames) -> pl.DataFrame:
     """For each life what filters said of it."""
     names = ("life", "seq", "verdict_program", "verdict", "score")
-    empty = pl.DataFrame(schema={"life": pl.UInt32, "seq": pl.Int64, "verdict_program": pl.String, "verdict": pl.String, "score": pl.String})
+    empty = pl.DataFrame(
+        schema={
+            "life": pl.UInt32,
+            "seq": pl.Int64,
+            "verdict_program": pl.String,
+            "verdict": pl.String,
+            "score": pl.String,
+        }
+    )
     said = [f.select(n for n in names if n in f.columns) for f in events.values() if "verdict_program" in f.columns]
-    whole = pl.concat([empty, *said], how="diagonal_relaxed").filter(pl.col("verdict_program").is_not_null()).sort("life", "seq")
-    verdict = pl.struct(program="verdict_program", verdict="verdict", score=pl.col("score").cast(pl.Float64, strict=False))
+    whole = (
+        pl.concat([empty, *said], how="diagonal_relaxed")
+        .filter(pl.col("verdict_program").is_not_null())
+        .sort("life", "seq")
+    )
+    verdict = pl.struct(
+        program="verdict_program", verdict="verdict", score=pl.col("score").cast(pl.Float64, strict=False)
+    )
     return whole.group_by("life", maintain_order=True).agg(verdicts=verdict)
 
 

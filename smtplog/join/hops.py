@@ -63,7 +63,8 @@ class Hops:
                 continue
             new = frame.with_columns(life=mine).filter(fresh)
             last = max(last, int(new["seq"].max()))  # type: ignore[arg-type]
-            told += self._handed(new, view.kind(label), table, view)
+            if view.wants_message_keys:
+                told += self._handed(new, view.kind(label), table, view)
             if view.kind(label).message == "start" and "client_ip" in new.columns:
                 came = new.filter(is_loopback("client_ip"))
                 self.births = pl.concat([self.births, came.select(view.of_place(came, "host"), "queue_id", "at")])
@@ -138,7 +139,7 @@ class Hops:
         )
         near = (pl.col("at_child") - pl.col("at")).abs() <= _WINDOW
         pairs = pairs.filter(near & (pl.col("message_key") != pl.col("parent_key")))
-        return pairs.sort("at").rename({"message_key": "child_key"})
+        return pairs.sort("at", "message_key", "parent_key").rename({"message_key": "child_key"})
 
     def internal(self, tries: pl.DataFrame, view: View) -> pl.Series:
         """Which deliveries handed the message to this same system again."""

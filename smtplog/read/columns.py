@@ -55,6 +55,8 @@ class Parsed:
 
 FEW = 3
 """So few rules are quicker tried than sorted out."""
+LIGHT = "failures"
+"""Among the wanted: what a success says beyond that it is one need not be read."""
 Found = dict[tuple[Format, Kind, str], list[pl.DataFrame]]
 """What each rule has found so far, whichever service wrote it: its steps are taken once."""
 SHORT_NEEDLE = 3
@@ -126,10 +128,11 @@ def _match_all(mine: pl.DataFrame, one: Format, kinds: Sequence[Kind], wanted: W
     """Offer every text to the rules that may begin like it; gives back what none fits."""
     if mine.is_empty():
         return mine
-    left: list[pl.DataFrame] = []
     plan = of_kinds(one.grammar, tuple(kinds))
-    if len(plan.buckets) < 2:
-        return _try(mine, one, plan.in_order, wanted, found)
+    mine = _try(mine, one, plan.first, wanted, found)
+    if len(plan.buckets) < 2 or mine.is_empty():
+        return _try(mine, one, plan.in_order[len(plan.first) :], wanted, found)
+    left: list[pl.DataFrame] = []
     for (number,), part in sorted(sort_out(mine, plan).items()):
         rules = plan.buckets[number].rules if number < len(plan.buckets) else ()  # type: ignore[call-overload,operator]
         left.append(_try(part, one, rules, wanted, found))
@@ -141,7 +144,7 @@ def _try(mine: pl.DataFrame, one: Format, rules: Rules, wanted: Wanted, found: F
     for kind, rule in rules:
         if mine.is_empty() or kind is None:
             break
-        hits, mine = _match_near(mine, one.grammar, rule, needs(one.grammar, kind, rule, wanted), is_hot=kind.hot)
+        hits, mine = _match_near(mine, one.grammar, rule, needs(one.grammar, kind, rule, wanted))
         if not hits.is_empty():
             found.setdefault((one, kind, rule), []).append(hits)
     return mine
@@ -167,18 +170,24 @@ def _match(mine: pl.DataFrame, name: str, rule: str, fields: Wanted) -> tuple[pl
     return found.filter(fits).drop("text"), mine.filter(~fits)
 
 
-def _match_near(
-    mine: pl.DataFrame, name: str, rule: str, fields: Wanted, *, is_hot: bool = False
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The same, but only texts that hold what the rule cannot do without are read: a search is cheaper than a pattern."""
-    needle = grammar.shape(name, rule).needle
-    if is_hot or len(needle) < SHORT_NEEDLE:
+def _match_near(mine: pl.DataFrame, name: str, rule: str, fields: Wanted) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The same, but only texts that may fit are read: a look at the beginning or a search is cheaper than a pattern."""
+    shape = grammar.shape(name, rule)
+    after_id, begins = shape.opening
+    if not after_id and "" not in begins:
+        is_near = mine.select(pl.any_horizontal(pl.col("text").str.starts_with(text) for text in begins)).to_series()
+    elif len(shape.needle) >= SHORT_NEEDLE:
+        is_near = mine["text"].str.contains(shape.needle, literal=True)
+    else:
         return _match(mine, name, rule, fields)
-    is_near = mine["text"].str.contains(needle, literal=True)
-    if not is_near.any():
+    count = int(is_near.sum())
+    if count == 0:
         return mine.clear().drop("text"), mine
+    if count == mine.height:
+        return _match(mine, name, rule, fields)
     hits, left = _match(mine.filter(is_near), name, rule, fields)
-    return hits, pl.concat([mine.filter(~is_near), left])
+    far = mine.filter(~is_near)
+    return hits, pl.concat([far, left]) if left.height else far
 
 
 def _groups(mine: pl.DataFrame, pattern: str) -> pl.DataFrame:
@@ -190,7 +199,7 @@ def meaning(hits: pl.DataFrame, name: str, kind: Kind, wanted: Wanted) -> pl.Dat
     lazy, names = hits.lazy(), list(hits.columns)
     for step in active(name, kind, wanted):
         if isinstance(step, Split):
-            hits = _split(lazy.collect(), name, step)
+            hits = _split(lazy.collect(), name, step, wanted)
             hits = hits.drop(step.source, strict=False) if step.is_spent else hits
             lazy, names = hits.lazy(), list(hits.columns)
             continue
@@ -244,13 +253,13 @@ def _first_of(names: list[str], target: str, value: pl.Expr) -> pl.Expr:
     return (pl.coalesce(pl.col(target), value) if target in names else value).alias(target)
 
 
-def _split(hits: pl.DataFrame, name: str, step: Split) -> pl.DataFrame:
+def _split(hits: pl.DataFrame, name: str, step: Split, wanted: Wanted) -> pl.DataFrame:
     added = split_fields(name, step)
     if step.source not in hits.columns:
         return hits.with_columns(pl.lit(None, dtype=pl.String).alias(f) for f in added if f not in hits.columns)
-    mine = (
-        hits.lazy().select(row=pl.int_range(pl.len(), dtype=pl.UInt32), text=step.source).drop_nulls("text").collect()
-    )
+    numbered = hits.lazy().with_columns(row=pl.int_range(pl.len(), dtype=pl.UInt32), text=pl.col(step.source))
+    worth = _worth_reading(step, hits.columns) if wanted is not None and LIGHT in wanted else pl.lit(True)
+    mine = numbered.filter(pl.col("text").is_not_null() & worth).select("row", "text").collect()
     parts: list[pl.DataFrame] = []
     plan = of_split(name, step)
     if len(plan.buckets) > FEW and not mine.is_empty():
@@ -272,6 +281,21 @@ def _split(hits: pl.DataFrame, name: str, step: Split) -> pl.DataFrame:
     fresh = {f: f"{f} " for f in added if f in hits.columns}
     both = hits.hstack(finer.rename(fresh))
     return both.with_columns(pl.coalesce(f, f"{f} ") for f in fresh).drop(fresh.values()) if fresh else both
+
+
+def _worth_reading(step: Split, here: list[str]) -> pl.Expr:
+    """Which texts tell more than that all went well, where only that is asked."""
+    if not step.fine:
+        return pl.lit(True)
+    text = pl.col("text")
+    is_fine = pl.any_horizontal(text.str.starts_with(word) for word in step.fine)
+    for word in step.unless:
+        is_fine = is_fine & ~text.str.contains(word, literal=True)
+    if "relay_ip" in here:
+        is_fine = is_fine & ~(pl.col("relay_ip").str.starts_with("127.") | (pl.col("relay_ip") == "::1")).fill_null(
+            False
+        )
+    return ~is_fine
 
 
 def _try_again(mine: pl.DataFrame, name: str, rules: Rules, parts: list[pl.DataFrame]) -> pl.DataFrame:

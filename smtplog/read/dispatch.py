@@ -36,6 +36,8 @@ class Bucket:
 class Openings:
     """Some rules by how their texts begin; `others` may begin in any way and are tried last."""
 
+    first: Rules
+    """The hot ones: most texts are theirs, so they are tried before anything is sorted."""
     buckets: tuple[Bucket, ...]
     others: Rules
     id_shape: str = ""
@@ -50,7 +52,7 @@ class Openings:
     @property
     def in_order(self) -> Rules:
         """All rules in the order in which they are tried."""
-        return (*(pair for bucket in self.buckets for pair in bucket.rules), *self.others)
+        return (*self.first, *(pair for bucket in self.buckets for pair in bucket.rules), *self.others)
 
 
 def of_kinds(name: str, kinds: tuple[Kind, ...]) -> Openings:
@@ -71,12 +73,15 @@ def openings(name: str, order: Rules) -> Openings:
     """
     buckets: list[Bucket] = []
     others = []
+    first = tuple((kind, rule) for kind, rule in order if kind is not None and kind.hot)
     ids = next((c for _, rule in order if (c := grammar.shape(name, rule).id_characters)), "")
     for pair in order:
+        if pair in first:
+            continue
         after_id, literals = grammar.shape(name, pair[1]).opening
         literals = tuple({text[: NEAR - 1] for text in literals})
-        first = [text.partition(" ") for text in literals]
-        like_id = any(not space or grammar.is_made_of(word.removesuffix(":"), ids) for word, space, _ in first)
+        words = [text.partition(" ") for text in literals]
+        like_id = any(not space or grammar.is_made_of(word.removesuffix(":"), ids) for word, space, _ in words)
         if "" in literals or (not after_id and (like_id or any(text.startswith(" ") for text in literals))):
             others.append(pair)
             continue
@@ -87,7 +92,7 @@ def openings(name: str, order: Rules) -> Openings:
         shortest = tuple(sorted(t for t in every if not any(t != o and t.startswith(o) for o in every)))
         buckets.append(Bucket(after_id, shortest, tuple(p for p in order if p in members)))
     id_shape = next((shape for _, rule in order if (shape := grammar.shape(name, rule).id_shape)), "")
-    return Openings(tuple(buckets), tuple(others), id_shape)
+    return Openings(first, tuple(buckets), tuple(others), id_shape)
 
 
 def _alike(some: tuple[str, ...], others: tuple[str, ...]) -> bool:

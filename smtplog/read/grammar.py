@@ -7,8 +7,8 @@ A shape is written once, in `grammars/<name>.lark`. From a rule come
 * `parser(grammar, rule)`: Lark's own LALR parser of that rule's closure, which says where and why a text did not fit.
 
 A lower-case rule used inside another is a field: its name is the group's, the text it spans the value; `x__said` and
-`x__sent` are two shapes of the field `x`. `_rules` are structure only. A text terminal may end in one look-ahead naming the literals that follow it; the pattern drops it,
-because they stand there anyway, and `shape` checks that they do.
+`x__sent` are two shapes of the field `x`. `_rules` are structure only. A text terminal may end in one look-ahead naming the
+literals that follow it; the pattern drops it, because they stand there anyway, and `shape` checks that they do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lark.exceptions import LarkError, UnexpectedEOF
 from lark.load_grammar import Grammar, GrammarBuilder
 
 from smtplog.errors import GrammarError
-from smtplog.read import onepass
+from smtplog.read import keep, onepass
 
 _META = frozenset("\\.+*?()|[]{}^$")
 _LOOK_AHEAD = re.compile(r"\(\?=((?:[^()\\]|\\.)*)\)$")
@@ -49,6 +49,10 @@ class Shape:
     fields: tuple[str, ...]
     always: frozenset[str] = field(repr=False)
     """Fields that are there whenever the rule fits."""
+    opening: tuple[bool, tuple[str, ...]]
+    """How every fitting text begins: is it an id (then what follows it counts), and the literals there."""
+    needle: str
+    """The longest literal that every fitting text holds; empty where there is none."""
 
     def anchored(self, fields: Iterable[str] | None = None) -> str:
         """`^...$` for the columns engine; with `fields`, the groups of other fields are dropped."""
@@ -57,12 +61,6 @@ class Shape:
             for name in set(self.fields) - set(fields):
                 pattern = pattern.replace(f"(?P<{name}>", "(?:")
         return f"^(?:{pattern})$" if "|" in pattern else f"^{pattern}$"
-
-    @cached_property
-    def opening(self) -> tuple[bool, tuple[str, ...]]:
-        """How every fitting text begins: is it an id (then what follows it counts), and the literals there."""
-        begins = _ID.match(self.pattern) or _SHAPED_ID.match(self.pattern)
-        return bool(begins), onepass.openings(self.pattern[begins.end() :] if begins else self.pattern)
 
     @cached_property
     def id_characters(self) -> str:
@@ -75,11 +73,6 @@ class Shape:
         """The shape of the id it begins with, where a blank and no colon follows; empty where it begins otherwise."""
         begins = _SHAPED_ID.match(self.pattern)
         return begins[1] if begins else ""
-
-    @cached_property
-    def needle(self) -> str:
-        """The longest literal that every fitting text holds; empty where there is none."""
-        return onepass.needle(self.pattern)
 
     def head(self) -> str:
         """The pattern of a beginning: what follows is not looked at."""
@@ -212,9 +205,17 @@ def shape(grammar: str, rule: str) -> Shape:
         GrammarError: names the rule and the place that cannot become one linear pattern: recursion, a template, a
             field named twice, a look-around other than the one allowed, a class that the two engines read differently.
     """
+    kept = keep.find(folder(), f"{grammar}/{rule}")
+    if kept:
+        flattened, fields, always, (after_id, begins), needle = kept
+        return Shape(grammar, rule, flattened, tuple(fields), frozenset(always), (after_id, tuple(begins)), needle)
     flat = _Flattener(grammar, rule)
-    pattern = _drop_look_aheads(f"{grammar}.lark, rule {rule}", flat.rule(rule, optional=False))
-    return Shape(grammar, rule, pattern, tuple(flat.fields), frozenset(flat.always))
+    text = _drop_look_aheads(f"{grammar}.lark, rule {rule}", flat.rule(rule, optional=False))
+    id_ = _ID.match(text) or _SHAPED_ID.match(text)
+    opening = bool(id_), onepass.openings(text[id_.end() :] if id_ else text)
+    needle = onepass.needle(text)
+    keep.add(f"{grammar}/{rule}", [text, flat.fields, sorted(flat.always), opening, needle])
+    return Shape(grammar, rule, text, tuple(flat.fields), frozenset(flat.always), opening, needle)
 
 
 def pattern(grammar: str, rule: str, fields: Iterable[str] | None = None) -> str:

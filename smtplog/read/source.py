@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from smtplog.errors import InputError
 
-BLOCK_BYTES = 16 * 1024 * 1024
+BLOCK_BYTES = 24 * 1024 * 1024
 LINE_BYTES = 64 * 1024 * 1024
 """A line longer than this is cut into pieces of this length: memory stays bounded on input without line ends."""
 

@@ -100,6 +100,8 @@ ATTEMPT: tuple[Step, ...] = (
     Split(
         "detail",
         ("answered_enhanced", "answered", "delivered_to", "delivered_via", "forwarded_as", "suspended", *REASONS),
+        fine=("25", "delivered to "),
+        unless=("discard",),
     ),
     Split("earlier_detail", REASONS),
     *WHERE,
