@@ -184,7 +184,9 @@ def test_input_is_opened_in_one_room_and_output_in_another() -> None:
         f"{path.relative_to(TOP)}:{line}: {name}()"
         for path in FILES
         for owner, name, line in calls(path)
-        if name in OPENERS and room(path) not in ("read/source", "show/export", "read/keep") and (owner, name) != ("os", "open")
+        if name in OPENERS
+        and room(path) not in ("read/source", "show/export", "read/keep")
+        and (owner, name) != ("os", "open")
     ]
 
     assert not wrong, breaches(wrong)
