@@ -33,8 +33,9 @@ def same(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame], *but: str
 
 
 def logs() -> list[Path]:
-    """Every log of the samples."""
-    return sorted(SAMPLES.rglob("*.log"))
+    """The longest logs among the samples of every format: cutting them cuts messages."""
+    folders = [folder for folder in SAMPLES.iterdir() if folder.is_dir()]
+    return [path for one in folders for path in sorted(one.glob("*.log"), key=lambda p: p.stat().st_size)[-8:]]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_blocks_do_not_matter(busy: Path, size: int) -> None:
 
 
 def test_blocks_do_not_matter_for_samples() -> None:
-    """Nor for any sample of any format, cut in three."""
+    """Nor for samples of any format, cut in three."""
     for path in logs():
         try:
             same(tables(path), tables(path, block_bytes=max(300, path.stat().st_size // 3)))
