@@ -255,6 +255,7 @@ class Stitcher:
             meta = {
                 "contract": schema.VERSION,
                 "sources": self.sources,
+                "seen": self._hops.seen,
                 "places": [[place.host, place.program] for place in self.places],
                 **{
                     name: {
@@ -302,13 +303,23 @@ class Stitcher:
         self.sources = [*meta["sources"], ""]  # what comes now comes later, also under the same name
         for host, program in meta["places"]:
             self._place(place(host, program))
-        for sort, thread in self._threads.items():
-            thread.now = {int(unit): datetime.fromisoformat(at) for unit, at in meta["now"][sort].items()}
-        self._keys.turns = pl.read_ipc(io.BytesIO(archive.read("keys")))
-        for name in archive.namelist():
+        for name in ("now", "first"):
+            for sort, thread in self._threads.items():
+                times = {int(unit): datetime.fromisoformat(at) for unit, at in meta[name][sort].items()}
+                setattr(thread, name, times)
+        frames = {
+            name: pl.read_ipc(io.BytesIO(archive.read(name))) for name in archive.namelist() if name != "state.json"
+        }
+        self._keys.turns = frames.pop("keys")
+        self._hops = Hops(
+            handovers=frames.pop("hops.handovers"),
+            births=frames.pop("hops.births"),
+            known=frames.pop("hops.known"),
+            seen=meta["seen"],
+        )
+        for name, frame in frames.items():
             sort, _, label = name.partition("/")
-            if label:
-                self._threads[sort].open[label] = pl.read_ipc(io.BytesIO(archive.read(name)))
+            self._threads[sort].open[label] = frame
 
 
 def _keys(
