@@ -10,7 +10,8 @@ import polars as pl
 from smtplog.contract import schema
 from smtplog.contract.records import Session
 from smtplog.join import lives
-from smtplog.join.assemble import Frames, View, fill, shape
+from smtplog.join.assemble import fill, shape
+from smtplog.join.view import Frames, View
 
 _ENDS = {
     "lost connection": "client", "timeout": "timeout", "too many errors": "server",

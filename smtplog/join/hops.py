@@ -15,7 +15,8 @@ from typing import Any
 import polars as pl
 
 from smtplog.formats.base import Kind
-from smtplog.join.assemble import View, message_key
+from smtplog.join.assemble import message_key
+from smtplog.join.view import View
 
 _WINDOW = timedelta(hours=1)
 _MEMORY = timedelta(days=1)

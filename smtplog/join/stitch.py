@@ -20,9 +20,9 @@ from smtplog.contract import schema
 from smtplog.errors import InputError
 from smtplog.formats.base import Format, Kind
 from smtplog.join import assemble, conversation, lives
-from smtplog.join.assemble import SOURCE_SHIFT
 from smtplog.join.hops import Hops
 from smtplog.join.keys import SessionKeys
+from smtplog.join.view import LINKS, SOURCE_SHIFT, View
 from smtplog.read import columns
 from smtplog.read.columns import Parsed
 from smtplog.read.detect import Place
@@ -128,11 +128,11 @@ class Stitcher:
         """Give out all that is still open, as it stands; `is_partial` says which had no end."""
         return self._settle(self._view(), {}, flush=True)[0]
 
-    def _view(self) -> assemble.View:
-        return assemble.View(self.places, self.sources, self._kinds, self.wanted, self.formats, self.diagnose)
+    def _view(self) -> View:
+        return View(self.places, self.sources, self._kinds, self.wanted, self.formats, self.diagnose)
 
     def _with_session_keys(
-        self, frames: list[tuple[str, pl.DataFrame]], view: assemble.View
+        self, frames: list[tuple[str, pl.DataFrame]], view: View
     ) -> list[tuple[str, pl.DataFrame]]:  # fmt: skip
         """Add `session_key` to the events of kinds that belong to sessions."""
         mine = [(label, frame) for label, frame in frames if view.kind(label).session]
@@ -169,7 +169,7 @@ class Stitcher:
         return self._ids[key]
 
     def _settle(
-        self, view: assemble.View, added: dict[str, int], *, flush: bool
+        self, view: View, added: dict[str, int], *, flush: bool
     ) -> tuple[Batch, dict[str, pl.Series]]:  # fmt: skip
         """Give out what is over; and the message keys of the events just added, by label."""
         batch = Batch()
@@ -184,7 +184,7 @@ class Stitcher:
         return batch, keys
 
     def _divide(
-        self, thread: _Thread, view: assemble.View, added: dict[str, int], *, flush: bool
+        self, thread: _Thread, view: View, added: dict[str, int], *, flush: bool
     ) -> tuple[dict[str, pl.DataFrame], pl.DataFrame, dict[str, pl.Series]]:
         """Part the open events into those whose life is over, with their `life`, and the carry."""
         tied = [view.tie(frame, label, thread.sort) for label, frame in thread.open.items()]
@@ -216,7 +216,7 @@ class Stitcher:
         return done, order, keys
 
     def _message_keys(
-        self, thread: _Thread, life: pl.Series, table: pl.DataFrame, view: assemble.View, added: dict[str, int]
+        self, thread: _Thread, life: pl.Series, table: pl.DataFrame, view: View, added: dict[str, int]
     ) -> dict[str, pl.Series]:  # fmt: skip
         """The message keys of the newest events of each label."""
         ids = pl.concat([frame.select("place", "queue_id") for frame in thread.open.values()])
@@ -350,6 +350,6 @@ def needed_fields(wanted: Iterable[str]) -> frozenset[str]:
         names |= {"relay_name", "detail", "reply_text", "stage", "enhanced_code", "reply_code"}
     if "verdicts" in names:
         names |= {"verdict_program", "verdict", "score"}
-    if not names.isdisjoint(assemble.LINKS):
+    if not names.isdisjoint(LINKS):
         names |= {"relay_name", "relay_ip", "client_ip", "next_queue_id"}
     return names | assemble.ALWAYS

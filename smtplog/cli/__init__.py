@@ -17,6 +17,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from smtplog.cli.options import (
+    Actor,
+    Client,
+    Count,
+    Domain,
+    Fields,
+    Form,
+    Host,
+    Idle,
+    InputFormat,
+    Inputs,
+    Last,
+    Limit,
+    LogHost,
+    MessageId,
+    Output,
+    QueueId,
+    Raw,
+    Reason,
+    Recipient,
+    Relay,
+    Rules,
+    Secrets,
+    Sender,
+    Since,
+    Sort,
+    Status,
+    Until,
+    Where,
+    Year,
+    Zone,
+)
 from smtplog.errors import OutputError, QueryError, SmtplogError
 
 if TYPE_CHECKING:
@@ -31,51 +63,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Inputs = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="INPUT...",
-        help="Files, globs, directories of rotated logs, or - for standard input; gzip, bzip2, xz, zstd.",
-    ),
-]
-InputFormat = Annotated[
-    str | None, typer.Option("--input-format", help="Expect only this format (see `smtplog formats`).")
-]
-Year = Annotated[int | None, typer.Option(help="Year of the first stamp that has none.")]
-Zone = Annotated[
-    str | None, typer.Option("--timezone", help="Zone of stamps that have none, e.g. Europe/Berlin (default UTC).")
-]
-Idle = Annotated[str, typer.Option(help="Give a message out when it has been silent for so long.")]
-LogHost = Annotated[str | None, typer.Option(help="Host of log files that do not name one.")]
-Secrets = Annotated[
-    bool, typer.Option("--show-secrets", help="Show passwords of AUTH exchanges instead of masking them.")
-]
-Since = Annotated[str | None, typer.Option(help="Only from this time on (ISO 8601).")]
-Until = Annotated[str | None, typer.Option(help="Only before this time (ISO 8601).")]
-Last = Annotated[str | None, typer.Option(help="Only the last 90m, 12h, 1d, 2w of the log.")]
-Globs = list[str] | None
-Sender = Annotated[Globs, typer.Option(help="Envelope sender like this (glob, repeatable).")]
-Recipient = Annotated[Globs, typer.Option(help="Recipient like this, before or after expansion (glob).")]
-Domain = Annotated[Globs, typer.Option(help="Recipient's domain like this (glob).")]
-Client = Annotated[Globs, typer.Option(help="Client name or address like this (glob).")]
-Relay = Annotated[Globs, typer.Option(help="Next hop's name or address like this (glob).")]
-Status = Annotated[Globs, typer.Option(help="sent, delivered, deferred, bounced, expired, rejected ... (glob).")]
-QueueId = Annotated[Globs, typer.Option(help="Queue id (glob).")]
-MessageId = Annotated[Globs, typer.Option(help="Message-ID without brackets (glob).")]
-Host = Annotated[Globs, typer.Option(help="Logging host like this (glob).")]
-Reason = Annotated[Globs, typer.Option(help="Canonical reason of the failure (glob).")]
-Actor = Annotated[Globs, typer.Option(help="Who must act (glob).")]
-Where = Annotated[str | None, typer.Option(help='SQL expression over the record\'s fields, e.g. "delay_s > 60".')]
-Fields = Annotated[str | None, typer.Option(help="Comma-separated fields to show.")]
-Sort = Annotated[str | None, typer.Option(help="Comma-separated fields to sort by; -field turns round.")]
-Limit = Annotated[int | None, typer.Option(min=0, help="Show at most so many.")]
-Count = Annotated[bool, typer.Option("--count", help="Print only how many.")]
-Raw = Annotated[bool, typer.Option("--raw", help="Print the original lines.")]
-Form = Annotated[
-    str | None, typer.Option("--format", help="table, jsonl or csv (default: table on a terminal, else jsonl).")
-]
-Output = Annotated[str | None, typer.Option("-o", "--output", help="Write to this file instead of standard output.")]
 
 
 def main() -> None:
@@ -267,12 +254,6 @@ def summary(
         found.take(run(inputs, found.tables(), replace(options, progress=progress, watch=found.watch), tally))
     show.show(found.result(top, [n.strip() for n in by.split(",")] if by else None), form, sys.stdout, width=width)
     _confess(tally)
-
-
-Rules = Annotated[
-    Path | None,
-    typer.Option("--rules", help="File of your own diagnosis rules (TOML), tried before the built-in ones."),
-]
 
 
 @app.command()

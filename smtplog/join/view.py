@@ -1,0 +1,186 @@
+"""What the numbers in stitched events stand for, and what a question asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import polars as pl
+
+from smtplog.contract import schema
+from smtplog.contract.records import Record
+from smtplog.formats.base import Format, Kind
+from smtplog.join import lives
+from smtplog.read.detect import Place, daemon
+
+SOURCE_SHIFT = 40
+"""A place in the order of everything: number of the source, then the line."""
+LINKS = frozenset({"is_internal", "parent_key", "child_keys", "origin"})
+"""What is known only when messages are linked."""
+
+Frames = Mapping[str, pl.DataFrame]
+
+
+def no_lives() -> pl.DataFrame:
+    """The frame of no life at all."""
+    stamp = pl.Datetime("us", "UTC")
+    return pl.DataFrame(
+        schema={"number": pl.UInt32, "life": pl.UInt32, "key": pl.UInt64, "first_seq": pl.Int64, "last_seq": pl.Int64,
+                "first_at": stamp, "last_at": stamp, "start_seq": pl.Int64, "end_seq": pl.Int64, "unit": pl.UInt32,
+                "begins": pl.Boolean, "has_start": pl.Boolean,
+                "has_end": pl.Boolean, "due_at": stamp, "is_due": pl.Boolean}
+    )  # fmt: skip
+
+
+class Links(Protocol):
+    """What hops.py knows of messages that came out of one another."""
+
+    def parents(self, told: pl.DataFrame) -> pl.DataFrame:
+        """Add parent_key, child_keys, origin."""
+
+    def internal(self, tries: pl.DataFrame, view: View) -> pl.Series:
+        """Which deliveries stayed in this system."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What the numbers in the events stand for."""
+
+    places: list[Place]
+    sources: list[str]
+    kinds: Mapping[tuple[str, str], Kind]
+    wanted: Mapping[str, frozenset[str] | None]
+    formats: tuple[Format, ...] = ()
+    diagnose: Callable[[pl.DataFrame], pl.DataFrame] | None = None
+
+    def kind(self, label: str) -> Kind:
+        """The kind of a label `format/kind`."""
+        one, _, name = label.partition("/")
+        return self.kinds[one, name]
+
+    def rank(self, label: str) -> tuple[int, bool, str]:
+        """Whose word counts first: who starts a message before who adds to it, its own server before others."""
+        one = next(f for f in self.formats if f.name == label.partition("/")[0])
+        return lives.ROLES[self.kind(label).message or "end"], one.joins, label
+
+    def wants(self, table: str, *columns: str) -> bool:
+        """Is any of these columns of a table asked for?"""
+        if table not in self.wanted:
+            return False
+        asked = self.wanted[table]
+        return asked is None or not asked.isdisjoint(columns)
+
+    def columns(self, table: str, record: type[Record]) -> list[str]:
+        """The columns asked for, in the order of the record; then what is asked for beside it (`life`, `size_bytes`)."""
+        asked = self.wanted[table]
+        names = [name for name in schema.of(record) if asked is None or name in asked]
+        return names + sorted((asked or frozenset()) - set(schema.of(record)))
+
+    @cached_property
+    def place_frame(self) -> pl.DataFrame:
+        """Each place: host, instance, service, format, and its `unit` for messages and for sessions."""
+        queues: dict[Any, int] = {}
+        services: dict[Any, int] = {}
+        masters: dict[str | None, tuple[int, int]] = {}
+        rows = []
+        for place in self.places:
+            if place.format and not place.format.joins:
+                queue = queues.setdefault((place.format.name, place.host, place.instance), len(queues))
+                masters.setdefault(place.host, (queue, place.format.unique_id_letters))
+        for i, place in enumerate(self.places):
+            name = place.format.name if place.format else None
+            joins = bool(place.format and place.format.joins)
+            own = queues.setdefault((name, place.host, place.instance), len(queues))
+            service = services.setdefault((name, place.host, place.instance, place.service), len(services))
+            letters = place.format.unique_id_letters if place.format else 0
+            queue, letters = masters.get(place.host, (own, letters)) if joins else (own, letters)
+            transport = daemon(place.service) if place.service else None
+            rows.append((i, place.host, place.instance, place.service, name, transport, queue, service, letters, joins))
+        names = (
+            "place",
+            "host",
+            "instance",
+            "service",
+            "format",
+            "daemon",
+            "queue_unit",
+            "service_unit",
+            "letters",
+            "joins",
+        )
+        kinds = (pl.UInt32, *[pl.String] * 5, *[pl.UInt32] * 3, pl.Boolean)
+        return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
+
+    @property
+    def wants_hops(self) -> bool:
+        """Does any table show what was handed on?"""
+        return any(self.wants(table, *LINKS) for table in ("messages", "deliveries"))
+
+    @property
+    def wants_message_keys(self) -> bool:
+        """Does any table show them, or something made of them?"""
+        return any(
+            self.wants(table, "message_key", "delivery_key", "attempt", "parent_key", "child_keys")
+            for table in ("messages", "deliveries")
+        )
+
+    @property
+    def wants_session_keys(self) -> bool:
+        """Does any table show them?"""
+        return "sessions" in self.wanted or any(self.wants(table, "session_key") for table in self.wanted)
+
+    def session_tie(self, frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+        """{process, seq, at, stem}: what the sessions of events are known by."""
+        names = ("host", "instance", "service")
+        process = pl.col("pid").cast(pl.String)
+        if kind.session_by == "peer":
+            nothing = pl.lit(None, dtype=pl.String)
+            given = ("client_ip", "client_port", "connection_id")
+            ip, port, connection = (pl.col(n).cast(pl.String) if n in frame.columns else nothing for n in given)
+            process = pl.coalesce(pl.concat_str(ip, pl.lit(":"), port), connection, process, ip)
+        stem = pl.concat_str(
+            *(self.of_place(frame, n).fill_null("-") for n in names), process.fill_null("-"), separator="/"
+        )
+        who: dict[str, Any] = {"unit": self.of_place(frame, "service_unit"), "pid": frame["pid"]}
+        if kind.session_by == "peer":
+            who = {"unit": who["unit"], "process": process}
+        elif kind.session_by == "client":
+            nobody = pl.lit(None, dtype=pl.Int64)
+            who |= {name: frame[name] if name in frame.columns else nobody for name in ("client_ip", "client_port")}
+        return frame.select("seq", "at", process=pl.struct(**who).hash(3), stem=stem)
+
+    def of_place(self, frame: pl.DataFrame, name: str) -> pl.Series:
+        """A property of the place of every row."""
+        return self.place_frame[name].gather(frame["place"]).alias(name)
+
+    def line(self, frame: pl.DataFrame) -> pl.Series:
+        """The line of every row."""
+        return (frame["seq"] % (1 << SOURCE_SHIFT)).alias("line")
+
+    def source(self, frame: pl.DataFrame) -> pl.Series:
+        """The source of every row."""
+        if len(self.sources) == 1:
+            return pl.Series("source", self.sources, dtype=pl.String).new_from_index(0, frame.height)
+        return pl.Series("source", self.sources, dtype=pl.String).gather(frame["seq"] // (1 << SOURCE_SHIFT))
+
+    def tie(self, frame: pl.DataFrame, label: str, sort: str) -> pl.DataFrame:
+        """The frame's ties for lives of a sort: {unit, key, role, seq, at, is_reused}."""
+        kind = self.kind(label)
+        role = lives.ROLES[(kind.message if sort == "message" else kind.session) or "part"]
+        unit = self.of_place(frame, "queue_unit")
+        if sort == "message":
+            ids = frame["queue_id"]
+            key = pl.struct(unit=unit, queue_id=ids).hash(1)
+            alone = pl.struct(unit=unit, seq=frame["seq"]).hash(2)
+            if ids.null_count():  # an event that belongs to no message is a life of its own
+                key = pl.when(ids.is_null()).then(alone).otherwise(key)
+            return frame.select(
+                "seq", "at", unit=unit, key=key, is_reused=ids.str.len_bytes().fill_null(0) < self.of_place(frame, "letters"),
+                role=pl.when(ids.is_null()).then(pl.lit(lives.END)).otherwise(pl.lit(role)).cast(pl.UInt8),
+            )  # fmt: skip
+        tie = self.session_tie(frame, kind)
+        return tie.select(
+            "seq", "at", unit=unit, key="process", is_reused=pl.lit(True), role=pl.lit(role, dtype=pl.UInt8)
+        )
