@@ -1,0 +1,109 @@
+"""What every command needs: the application, options made of arguments, words on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from smtplog.errors import OutputError
+
+if TYPE_CHECKING:
+    from smtplog.ask.query import Query
+    from smtplog.pipeline import Options
+    from smtplog.read.tally import Tally
+
+app = typer.Typer(
+    help="Reads MTA logs and SMTP transcripts: filter, summarise, explain, export.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def say(text: str) -> None:
+    """Words for the user, on stderr."""
+    from smtplog.show.render import harmless
+
+    print(harmless(text, lines=True), file=sys.stderr)
+
+
+def options_of(**given: Any) -> Options:
+    """How to read, out of the arguments of a command.
+
+    Raises:
+        QueryError: a zone or a length of time that is none.
+    """
+    from smtplog.ask.query import span
+    from smtplog.pipeline import Options
+    from smtplog.read.clock import check_zone
+
+    if given.get("zone") is not None:
+        check_zone(given["zone"])
+    given["idle"] = span(given.get("idle", "5d"), "--idle")
+    return Options(**given, reference=datetime.now(UTC))
+
+
+_YEAR_SOURCES = {"ids": "queue ids", "file": "the time of the file", "reference": "today's date"}
+
+
+def confess(tally: Tally) -> None:
+    """What was not understood, in one line on stderr."""
+    said = tally.confession()
+    if tally.years:
+        told = " and ".join(words for source, words in _YEAR_SOURCES.items() if source in tally.year_sources)
+        said += f"; years inferred from {told} ({', '.join(map(str, sorted(tally.years)))})"
+    if tally.zone_assumed:
+        said += "; zone UTC assumed"
+    say(f"smtplog: {said}")
+    for problem in tally.problems:
+        say(f"smtplog: {problem}")
+
+
+@contextmanager
+def progress_of(inputs: list[str]) -> Iterator[Callable[[str, int], None] | None]:
+    """A bar on stderr for long work on a terminal."""
+    paths = [Path(one) for one in inputs if one != "-"]
+    size = sum(p.stat().st_size for p in paths if p.is_file())
+    if not sys.stderr.isatty() or size < 32 * 1024 * 1024:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=size)
+        yield lambda _name, octets: bar.update(task, advance=octets)
+
+
+def query_of(table: str, **given: Any) -> Query:
+    """What to keep of a table, out of the arguments of a command.
+
+    Raises:
+        QueryError: a filter that makes no sense or that the table lacks.
+    """
+    from smtplog.ask.query import FILTERS, Query, moment, span
+
+    zone = given.pop("zone", None)
+    since, until, last = given.pop("since"), given.pop("until"), given.pop("last")
+    query = Query(
+        {name: tuple(given.get(name) or ()) for name in FILTERS},
+        moment(since, "--since", zone) if since is not None else None,
+        moment(until, "--until", zone) if until is not None else None,
+        span(last, "--last") if last is not None else None,
+        given.get("where"),
+    )
+    query.expression(table)
+    return query
+
+
+def spare(inputs: list[str], output: str | None) -> None:
+    """Never write over what is to be read."""
+    if output and any(Path(one).exists() and Path(output).exists() and Path(one).samefile(output) for one in inputs):
+        raise OutputError(f"{output}: is also an input; choose another place with -o")

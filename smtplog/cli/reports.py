@@ -1,0 +1,242 @@
+"""The commands that answer a question: summary, explain, failures, trace, transcript, check, formats."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from smtplog.cli.frame import app, confess, options_of, progress_of, query_of, say
+from smtplog.cli.options import (
+    Actor,
+    Client,
+    Domain,
+    Host,
+    Idle,
+    InputFormat,
+    Inputs,
+    LogHost,
+    MessageId,
+    QueueId,
+    Raw,
+    Reason,
+    Recipient,
+    Relay,
+    Rules,
+    Secrets,
+    Sender,
+    Since,
+    Status,
+    Until,
+    Where,
+    Year,
+    Zone,
+)
+from smtplog.errors import QueryError
+
+
+@app.command()
+def summary(
+    inputs: Inputs,
+    top: Annotated[int, typer.Option(min=1, help="Rows in each table.")] = 10,
+    by: Annotated[str | None, typer.Option(help="Only these tables, comma-separated: sender, recipient, domain, relay, failures, per_day ...")] = None,
+    form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    width: Annotated[int | None, typer.Option(help="Columns of the text (default: the terminal's, else 80).")] = None,
+    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None,
+    since: Since = None, until: Until = None, sender: Sender = None, recipient: Recipient = None,
+    domain: Domain = None, client: Client = None, relay: Relay = None, status: Status = None, host: Host = None,
+    reason: Reason = None, actor: Actor = None,
+) -> None:  # fmt: skip
+    """What happened, in numbers: totals, times, tops, delays, failures."""
+    from smtplog.ask.summary import Summary
+    from smtplog.pipeline import run
+    from smtplog.read.tally import Tally
+    from smtplog.show import summary as show
+
+    options = options_of(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host)
+    query = query_of(
+        "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, domain=domain,
+        client=client, relay=relay, status=status, host=host, reason=reason, actor=actor, where=None,
+    )  # fmt: skip
+    found, tally = Summary(query), Tally()
+    with progress_of(inputs) as progress:
+        found.take(run(inputs, found.tables(), replace(options, progress=progress, watch=found.watch), tally))
+    show.show(found.result(top, [n.strip() for n in by.split(",")] if by else None), form, sys.stdout, width=width)
+    confess(tally)
+
+
+@app.command()
+def explain(
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT|-", help="A reply, a log line or a transcript; - reads standard input.")
+    ],
+    relay: Annotated[str | None, typer.Option(help="The host that answered.")] = None,
+    stage: Annotated[str | None, typer.Option(help="connect, helo, mail, rcpt, data, end_of_data ...")] = None,
+    rules: Rules = None,
+    form: Annotated[
+        str, typer.Option("--format", help="text, or jsonl: with -, one JSON object a line in and out.")
+    ] = "text",
+) -> None:
+    """Why it failed, who must act and what to do."""
+    from smtplog.ask import diagnose
+    from smtplog.ask.explain import explain as ask
+    from smtplog.show import explain as show
+
+    if form not in ("text", "jsonl"):
+        raise QueryError(f"--format {form}: known are text, jsonl")
+    if text == "-" and form == "jsonl":
+        known = diagnose.load_rules(rules) if rules else None
+        for line in diagnose.explain_jsonl(sys.stdin, known):
+            print(line)
+        return
+    answers = ask(sys.stdin.read() if text == "-" else text, relay=relay, stage=stage, rules=rules)
+    show.show(answers, form, sys.stdout)
+    if not answers:
+        say("smtplog: nothing failed in it")
+    raise typer.Exit(0 if answers else 1)
+
+
+@app.command()
+def failures(
+    inputs: Inputs,
+    top: Annotated[int, typer.Option(min=1, help="Groups to show.")] = 20,
+    suppressions: Annotated[str | None, typer.Option(help="Write the addresses that are safe to suppress to this CSV file.")] = None,
+    rules: Rules = None,
+    form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None,
+    since: Since = None, until: Until = None, sender: Sender = None, recipient: Recipient = None,
+    domain: Domain = None, client: Client = None, relay: Relay = None, status: Status = None, host: Host = None,
+    reason: Reason = None, actor: Actor = None, where: Where = None,
+) -> None:  # fmt: skip
+    """Failed and deferred deliveries by reason and operator: what to mend first."""
+    from smtplog.ask import diagnose
+    from smtplog.ask.failures import Failures
+    from smtplog.pipeline import run
+    from smtplog.read.tally import Tally
+    from smtplog.show import failures as show
+
+    options = options_of(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host, rules=rules)
+    query = query_of(
+        "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, domain=domain,
+        client=client, relay=relay, status=status, host=host, reason=reason, actor=actor, where=where,
+    )  # fmt: skip
+    found, tally = Failures(query, diagnose.load_rules(rules) if rules else None, top), Tally()
+    with progress_of(inputs) as progress:
+        found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
+    show.show(found, form, sys.stdout)
+    if suppressions:
+        say(f"smtplog: {show.write_suppressions(found, suppressions):,} addresses written to {suppressions}")
+    confess(tally)
+    raise typer.Exit(0 if found.groups else 1)
+
+
+@app.command()
+def trace(
+    inputs: Inputs,
+    message_id: MessageId = None, queue_id: QueueId = None, sender: Sender = None, recipient: Recipient = None,
+    subject: Annotated[str | None, typer.Option(help="Subject like this (glob), where the log has it.")] = None,
+    grep: Annotated[str | None, typer.Option(help="Messages one of whose lines contains this text.")] = None,
+    since: Since = None, until: Until = None, client: Client = None, host: Host = None, status: Status = None,
+    raw: Raw = False,
+    form: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
+    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None,
+) -> None:  # fmt: skip
+    """The story of a mail: received from whom, every attempt, what came out of it, what happened in the end."""
+    from smtplog.ask.trace import Trace
+    from smtplog.pipeline import lines_of, messages_with, run
+    from smtplog.read import grammar
+    from smtplog.read.tally import Tally
+    from smtplog.show import trace as show
+
+    if form not in ("text", "jsonl"):
+        raise QueryError(f"--format {form}: known are text, jsonl")
+    if "-" in inputs and (raw or grep):
+        raise QueryError("trace --raw and --grep read their input twice; give a file instead of -")
+    options = options_of(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host)
+    query = query_of(
+        "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, client=client,
+        queue_id=queue_id, message_id=message_id, host=host, status=status, where=None,
+    )  # fmt: skip
+    if query.is_open and not (subject or grep):
+        raise QueryError("trace: say which mail: --queue-id, --message-id, --sender, --recipient, --subject or --grep")
+    import polars as pl
+
+    like = pl.col("subject").str.contains(grammar.glob(subject)) if subject else None
+    found, tally = Trace(query, like, messages_with(inputs, options, grep) if grep else None), Tally()
+    with progress_of(inputs) as progress:
+        found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
+    hops, refused = found.hops()
+    if raw:
+        keys = set().union(*(hop.keys() for hop in hops)) if hops else set()
+        places = {(row["source"], row["line"]) for row in refused}
+        for text in lines_of(inputs, options, keys, places):
+            print(_harmless_on_terminal(text))
+    elif form == "jsonl":
+        show.jsonl(hops, refused, sys.stdout)
+    else:
+        show.show(hops, refused, sys.stdout)
+    confess(tally)
+    raise typer.Exit(0 if hops or refused else 1)
+
+
+def _harmless_on_terminal(text: str) -> str:
+    from smtplog.show.render import harmless
+
+    return harmless(text) if sys.stdout.isatty() else text
+
+
+@app.command()
+def transcript(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="A pasted dialogue; - reads standard input.")],
+    form: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
+    show_secrets: Secrets = False,
+) -> None:
+    """One dialogue for eyes: commands, replies, findings, a verdict per recipient."""
+    from smtplog.pipeline import document
+    from smtplog.show import dialogue, export, render
+
+    if form not in ("text", "jsonl"):
+        raise QueryError(f"--format {form}: known are text, jsonl")
+    sessions = document(file, show_secrets=show_secrets)
+    console = render.console(sys.stdout, width=None if sys.stdout.isatty() else 100)
+    for session in sessions:
+        if form == "jsonl":
+            print(export.json_line(session))
+        else:
+            console.print(dialogue.render(session))
+    if not sessions:
+        say(f"smtplog: {file}: no SMTP dialogue found in it; `smtplog check` tells what it is")
+    raise typer.Exit(0 if sessions else 1)
+
+
+@app.command()
+def check(
+    inputs: Inputs,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when anything of ours was not understood.")] = False,
+    form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    input_format: InputFormat = None, year: Year = None, zone: Zone = None, log_host: LogHost = None,
+) -> None:  # fmt: skip
+    """How much of the input is understood, by program, with examples of what is not."""
+    from smtplog.ask.check import TABLES
+    from smtplog.ask.check import check as look
+    from smtplog.pipeline import run
+    from smtplog.read.tally import Tally
+    from smtplog.show import report
+
+    options, tally = options_of(input_format=input_format, year=year, zone=zone, log_host=log_host), Tally()
+    with progress_of(inputs) as progress:
+        for _ in run(inputs, TABLES, replace(options, progress=progress), tally):
+            pass
+    found = look(tally)
+    report.show_check(found, form, sys.stdout)
+    raise typer.Exit(1 if strict and not found.is_clean else 0)
+
+
+@app.command()
+def formats() -> None:
+    """The formats that can be read."""
+    from smtplog.show import report
+
+    report.show_formats(sys.stdout)
