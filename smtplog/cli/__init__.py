@@ -12,11 +12,11 @@ from typing import Annotated
 
 import typer
 
-from smtplog.cli import reports, tables
+from smtplog.cli import records, reports
 from smtplog.cli.frame import app, say
 from smtplog.errors import SmtplogError
 
-__all__ = ["app", "main", "reports", "tables"]
+__all__ = ["app", "main", "records", "reports"]
 
 
 def main() -> None:
