@@ -55,6 +55,8 @@ class Parsed:
 
 FEW = 3
 """So few rules are quicker tried than sorted out."""
+AS_WRITTEN = pl.QueryOptFlags.none()
+"""The plans here are as short as they can be: looking for better ones would cost more than running them."""
 LIGHT = "failures"
 """Among the wanted: what a success says beyond that it is one need not be read."""
 Found = dict[tuple[Format, Kind, str], list[pl.DataFrame]]
@@ -191,7 +193,12 @@ def _match_near(mine: pl.DataFrame, name: str, rule: str, fields: Wanted) -> tup
 
 
 def _groups(mine: pl.DataFrame, pattern: str) -> pl.DataFrame:
-    return mine.lazy().with_columns(pl.col("text").str.extract_groups(pattern).alias(" ")).unnest(" ").collect()
+    return (
+        mine.lazy()
+        .with_columns(pl.col("text").str.extract_groups(pattern).alias(" "))
+        .unnest(" ")
+        .collect(optimizations=AS_WRITTEN)
+    )
 
 
 def meaning(hits: pl.DataFrame, name: str, kind: Kind, wanted: Wanted) -> pl.DataFrame:
@@ -199,7 +206,7 @@ def meaning(hits: pl.DataFrame, name: str, kind: Kind, wanted: Wanted) -> pl.Dat
     lazy, names = hits.lazy(), list(hits.columns)
     for step in active(name, kind, wanted):
         if isinstance(step, Split):
-            hits = _split(lazy.collect(), name, step, wanted)
+            hits = _split(lazy.collect(optimizations=AS_WRITTEN), name, step, wanted)
             hits = hits.drop(step.source, strict=False) if step.is_spent else hits
             lazy, names = hits.lazy(), list(hits.columns)
             continue
@@ -209,7 +216,9 @@ def meaning(hits: pl.DataFrame, name: str, kind: Kind, wanted: Wanted) -> pl.Dat
             names = [n for n in names if n not in step.parts]
             lazy = lazy.select(names)
     keep = [c for c in names if c == "row" or wanted is None or c in wanted]
-    return lazy.select(*("row" if c == "row" else spelling(c).of_column(pl.col(c)).alias(c) for c in keep)).collect()
+    return lazy.select(*("row" if c == "row" else spelling(c).of_column(pl.col(c)).alias(c) for c in keep)).collect(
+        optimizations=AS_WRITTEN
+    )
 
 
 def _step(step: Step, names: list[str]) -> pl.Expr | list[pl.Expr]:
@@ -259,7 +268,7 @@ def _split(hits: pl.DataFrame, name: str, step: Split, wanted: Wanted) -> pl.Dat
         return hits.with_columns(pl.lit(None, dtype=pl.String).alias(f) for f in added if f not in hits.columns)
     numbered = hits.lazy().with_columns(row=pl.int_range(pl.len(), dtype=pl.UInt32), text=pl.col(step.source))
     worth = _worth_reading(step, hits.columns) if wanted is not None and LIGHT in wanted else pl.lit(True)
-    mine = numbered.filter(pl.col("text").is_not_null() & worth).select("row", "text").collect()
+    mine = numbered.filter(pl.col("text").is_not_null() & worth).select("row", "text").collect(optimizations=AS_WRITTEN)
     parts: list[pl.DataFrame] = []
     plan = of_split(name, step)
     if len(plan.buckets) > FEW and not mine.is_empty():
@@ -277,7 +286,11 @@ def _split(hits: pl.DataFrame, name: str, step: Split, wanted: Wanted) -> pl.Dat
         empty = pl.DataFrame(schema={"row": pl.UInt32, **dict.fromkeys(added, pl.String)})
         order = pl.LazyFrame({"row": pl.int_range(hits.height, dtype=pl.UInt32, eager=True)})
         finer = pl.concat([empty, *parts], how="diagonal")
-        finer = order.join(finer.lazy(), on="row", how="left", maintain_order="left").drop("row").collect()
+        finer = (
+            order.join(finer.lazy(), on="row", how="left", maintain_order="left")
+            .drop("row")
+            .collect(optimizations=AS_WRITTEN)
+        )
     fresh = {f: f"{f} " for f in added if f in hits.columns}
     both = hits.hstack(finer.rename(fresh))
     return both.with_columns(pl.coalesce(f, f"{f} ") for f in fresh).drop(fresh.values()) if fresh else both

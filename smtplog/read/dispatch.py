@@ -7,8 +7,7 @@ with, is short and mostly the same; so it is decided once for each such beginnin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, cached_property
 
 import polars as pl
 
@@ -48,6 +47,16 @@ class Openings:
         """Words that look like an id and its colon but are none: `warning: `."""
         literals = {text.partition(" ") for b in self.buckets if not b.after_id for text in b.literals}
         return tuple(sorted({f"{word} " for word, _, _ in literals if word.endswith(":")}))
+
+    @cached_property
+    def _beginnings(self) -> tuple[tuple[str, ...], ...]:
+        """For each bucket the literals; what follows an id stands there with the blank before it."""
+        return tuple(tuple(f" {t}"[:NEAR] if b.after_id else t for t in b.literals) for b in self.buckets)
+
+    def bucket_of(self, begins: str) -> int:
+        """The bucket of a beginning; past the last: none."""
+        numbers = (number for number, literals in enumerate(self._beginnings) if begins.startswith(literals))
+        return next(numbers, len(self.buckets))
 
     @property
     def in_order(self) -> Rules:
@@ -113,17 +122,10 @@ def sort_out(mine: pl.DataFrame, plan: Openings) -> dict[tuple[object, ...], pl.
         is_word = pl.any_horizontal(pl.lit(False), *(text.str.starts_with(word) for word in plan.words))
         has_id = (text.str.find(": ", literal=True) + 1 == space).fill_null(False) & ~is_word
     begins = text.str.slice(pl.when(has_id).then(space).otherwise(0), NEAR).alias("begins")
-    keyed = mine.lazy().with_columns(begins).collect()
-    keys = keyed.lazy().select("begins").unique(maintain_order=True).with_columns(bucket=_bucket(plan))
-    whole = keyed.lazy().join(keys, on="begins", how="left", maintain_order="left").drop("begins").collect()
-    return whole.partition_by("bucket", as_dict=True, include_key=False, maintain_order=True)
-
-
-def _bucket(plan: Openings) -> pl.Expr:
-    """The bucket of a beginning; what follows an id stands there with the blank before it."""
-    chain: Any = pl
-    for number, bucket in enumerate(plan.buckets):
-        literals = (f" {text}"[:NEAR] if bucket.after_id else text for text in bucket.literals)
-        begins = pl.any_horizontal(pl.col("begins").str.starts_with(text) for text in literals)
-        chain = chain.when(begins).then(pl.lit(number, dtype=pl.UInt16))
-    return chain.otherwise(pl.lit(len(plan.buckets), dtype=pl.UInt16)).alias("bucket")  # type: ignore[no-any-return]
+    keyed = mine.with_columns(begins)
+    keys = keyed["begins"].unique()
+    buckets = pl.Series([plan.bucket_of(key) for key in keys], dtype=pl.UInt16)
+    whole = keyed.join(
+        pl.DataFrame({"begins": keys, "bucket": buckets}), on="begins", how="left", maintain_order="left"
+    )
+    return whole.drop("begins").partition_by("bucket", as_dict=True, include_key=False, maintain_order=True)
