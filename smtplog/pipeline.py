@@ -25,8 +25,9 @@ from smtplog.join.assemble import REASONS
 from smtplog.join.stitch import IDLE, Stitcher, needed_fields
 from smtplog.read import columns, detect, envelope, grammar, source
 from smtplog.read.clock import Clock
-from smtplog.read.columns import Parsed, Wanted
+from smtplog.read.columns import Parsed
 from smtplog.read.keep import save as keep_patterns
+from smtplog.read.plan import Wanted
 from smtplog.read.tally import Tally
 
 HEAD = 200

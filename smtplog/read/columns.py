@@ -20,9 +20,7 @@ from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split
 from smtplog.read import grammar
 from smtplog.read.detect import Place, place
 from smtplog.read.dispatch import Rules, of_kinds, of_split, sort_out
-
-Wanted = frozenset[str] | None
-"""Names of the fields a question needs; None: all of them."""
+from smtplog.read.plan import Wanted, active, needs, outputs, split_fields
 
 
 @dataclass(frozen=True)
@@ -211,7 +209,7 @@ def meaning(hits: pl.DataFrame, name: str, kind: Kind, wanted: Wanted) -> pl.Dat
             lazy, names = hits.lazy(), list(hits.columns)
             continue
         lazy = lazy.with_columns(_step(step, names))
-        names += [n for n in _outputs(name, step) if n not in names and not isinstance(step, Complete)]
+        names += [n for n in outputs(name, step) if n not in names and not isinstance(step, Complete)]
         if isinstance(step, Sum):
             names = [n for n in names if n not in step.parts]
             lazy = lazy.select(names)
@@ -319,58 +317,6 @@ def _try_again(mine: pl.DataFrame, name: str, rules: Rules, parts: list[pl.DataF
         if not found.is_empty():
             parts.append(found)
     return mine
-
-
-def split_fields(name: str, step: Split) -> tuple[str, ...]:
-    """The fields that a finer reading may add, in order."""
-    return tuple(dict.fromkeys(f for rule in step.rules for f in grammar.shape(name, rule).fields))
-
-
-def _outputs(name: str, step: Step) -> tuple[str, ...]:
-    match step:
-        case Split():
-            return split_fields(name, step)
-        case Trim():
-            return (step.source,)
-        case Complete():
-            return step.source, step.whole
-        case _:
-            return (step.target,)
-
-
-def _inputs(step: Step) -> tuple[str, ...]:
-    match step:
-        case Constant():
-            return ()
-        case Sum():
-            return tuple(step.parts)
-        case Complete():
-            return step.source, step.whole
-        case _:
-            return (step.source,)
-
-
-@cache
-def active(name: str, kind: Kind, wanted: Wanted) -> tuple[Step, ...]:
-    """The steps that a question needs."""
-    return _plan(name, kind, wanted)[0]
-
-
-@cache
-def needs(name: str, kind: Kind, rule: str, wanted: Wanted) -> Wanted:
-    """The fields of a rule that a question needs, directly or for a step."""
-    return None if wanted is None else _plan(name, kind, wanted)[1] & set(grammar.shape(name, rule).fields)
-
-
-def _plan(name: str, kind: Kind, wanted: Wanted) -> tuple[tuple[Step, ...], frozenset[str]]:
-    if wanted is None:
-        return kind.steps, frozenset()
-    need, taken = set(wanted), []
-    for step in reversed(kind.steps):
-        if need & set(_outputs(name, step)):
-            taken.append(step)
-            need.update(_inputs(step))
-    return tuple(reversed(taken)), frozenset(need)
 
 
 def events(parsed: Parsed, source: str, keys: pl.DataFrame | None = None) -> pl.DataFrame:

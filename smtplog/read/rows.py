@@ -12,10 +12,11 @@ from smtplog.contract.records import Event, Unparsed
 from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum, Trim
 from smtplog.read import envelope, grammar
 from smtplog.read.clock import Clock
-from smtplog.read.columns import other_kinds, spelling, split_fields
+from smtplog.read.columns import other_kinds, spelling
 from smtplog.read.detect import Place, place
 from smtplog.read.dispatch import of_kinds, of_split
 from smtplog.read.grammar import Refused
+from smtplog.read.plan import split_fields
 
 Fields = dict[str, str | None]
 

@@ -1,0 +1,64 @@
+"""Which steps and which fields a question needs: what is not asked for is not read."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from smtplog.formats.base import Complete, Constant, Kind, Split, Step, Sum, Trim
+from smtplog.read import grammar
+
+Wanted = frozenset[str] | None
+"""Names of the fields a question needs; None: all of them."""
+
+
+def split_fields(name: str, step: Split) -> tuple[str, ...]:
+    """The fields that a finer reading may add, in order."""
+    return tuple(dict.fromkeys(f for rule in step.rules for f in grammar.shape(name, rule).fields))
+
+
+def outputs(name: str, step: Step) -> tuple[str, ...]:
+    """The fields that a step gives."""
+    match step:
+        case Split():
+            return split_fields(name, step)
+        case Trim():
+            return (step.source,)
+        case Complete():
+            return step.source, step.whole
+        case _:
+            return (step.target,)
+
+
+def _inputs(step: Step) -> tuple[str, ...]:
+    match step:
+        case Constant():
+            return ()
+        case Sum():
+            return tuple(step.parts)
+        case Complete():
+            return step.source, step.whole
+        case _:
+            return (step.source,)
+
+
+@cache
+def active(name: str, kind: Kind, wanted: Wanted) -> tuple[Step, ...]:
+    """The steps that a question needs."""
+    return _plan(name, kind, wanted)[0]
+
+
+@cache
+def needs(name: str, kind: Kind, rule: str, wanted: Wanted) -> Wanted:
+    """The fields of a rule that a question needs, directly or for a step."""
+    return None if wanted is None else _plan(name, kind, wanted)[1] & set(grammar.shape(name, rule).fields)
+
+
+def _plan(name: str, kind: Kind, wanted: Wanted) -> tuple[tuple[Step, ...], frozenset[str]]:
+    if wanted is None:
+        return kind.steps, frozenset()
+    need, taken = set(wanted), []
+    for step in reversed(kind.steps):
+        if need & set(outputs(name, step)):
+            taken.append(step)
+            need.update(_inputs(step))
+    return tuple(reversed(taken)), frozenset(need)
