@@ -218,11 +218,18 @@ def _births(entries: pl.DataFrame, expected: tuple[Format, ...]) -> list[tuple[i
 def _is_document(head: pl.Series, first: source.Block, options: Options) -> bool:
     if options.input_format:
         return options.input_format == "transcript"
-    if envelope.hit_rate(head) >= 0.5:
+    is_log = envelope.hit_rate(head) if _dialogue_share(head) < 0.6 else 0.0
+    if is_log >= 0.5:
         return False
     from smtplog.read import dialogue  # noqa: PLC0415 - only where the input may be one
 
-    return dialogue.likelihood(first.data[:200_000].decode("utf-8", "replace")) > max(0.2, envelope.hit_rate(head))
+    return dialogue.likelihood(first.data[:200_000].decode("utf-8", "replace")) > max(0.2, is_log)
+
+
+def _dialogue_share(head: pl.Series) -> float:
+    """The share of entries that are one side of a dialogue, as Postfix logs it for a peer in `debug_peer_list`."""
+    said = head.str.contains("]: < ", literal=True) | head.str.contains("]: > ", literal=True)
+    return float(pl.DataFrame({"said": said})["said"].sum() / max(len(head), 1))
 
 
 def _document(
