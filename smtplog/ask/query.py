@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -249,8 +248,3 @@ def sort(frame: pl.DataFrame, keys: Iterable[str]) -> pl.DataFrame:
     if not names:
         return frame
     return frame.sort(names, descending=[key.startswith("-") for key in keys], nulls_last=True, maintain_order=True)
-
-
-def as_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """The rows as plain values."""
-    return frame.to_dicts()

@@ -57,6 +57,10 @@ def _bare_id_column(e: pl.Expr) -> pl.Expr:
     return pl.when(bare != "").then(bare)
 
 
+STAMP = "%Y-%m-%dT%H:%M:%S%.6fZ"
+"""How columns spell a time: UTC, six decimals, Z; `_utc` says the same in Python."""
+
+
 def _utc(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 

@@ -8,14 +8,13 @@ from typing import Any
 import polars as pl
 
 from smtplog.contract import schema
+from smtplog.contract.fields import STAMP
 from smtplog.contract.records import Delivery, Message, Record
 from smtplog.join.view import SOURCE_SHIFT, Frames, Links, View
 
 ALWAYS = frozenset({"queue_id", "status", "recipient", "original_recipient"})
-STAMP = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 FINAL = ("delivered", "sent", "bounced", "expired", "rejected", "discarded", "expanded", "cancelled")
-OPEN = ("deferred", "held", "temp_rejected", "unknown")
 WORST_FIRST = ("bounced", "expired", "rejected", "cancelled", "discarded", "sent", "delivered", "expanded")
 
 OF_MESSAGE = ("message_id", "sender", "client_name", "client_ip", "helo", "auth_user")

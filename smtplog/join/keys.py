@@ -13,7 +13,8 @@ from typing import Any
 
 import polars as pl
 
-STAMP = "%Y-%m-%dT%H:%M:%S%.6fZ"
+from smtplog.contract.fields import STAMP
+
 _RECENT = timedelta(seconds=2)
 
 SCHEMA: Mapping[str, Any] = {

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from smtplog.contract import schema
+from smtplog.contract.fields import STAMP
 from smtplog.contract.records import TABLES, Record
 from smtplog.errors import OutputError
 
-STAMP = "%Y-%m-%dT%H:%M:%S%.6fZ"
 ROW_GROUP = 256 * 1024
 JSON_TEXT = {"events": ("fields",)}
 """Columns that hold JSON text and stand as objects in JSON lines."""

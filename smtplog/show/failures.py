@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from datetime import datetime
 from typing import IO, Any
 
@@ -49,9 +48,8 @@ def write_suppressions(found: Failures, path: str) -> int:
     names = ("address", "reason", "at", "expires_at", "evidence", "source", "line")
     times: dict[str, Any] = {"at": pl.Datetime("us", "UTC"), "expires_at": pl.Datetime("us", "UTC"), "line": pl.Int64}
     frame = pl.DataFrame(found.suppressions, schema={name: times.get(name, pl.String) for name in names}, orient="row")
-    text = io.StringIO(export.csv(frame, header=True))
     with export.open_output(path) as out:
-        out.write(text.getvalue())
+        out.write(export.csv(frame, header=True))
     return frame.height
 
 
