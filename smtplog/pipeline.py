@@ -26,7 +26,6 @@ from smtplog.join.stitch import IDLE, Stitcher, needed_fields
 from smtplog.read import columns, detect, envelope, grammar, source
 from smtplog.read.clock import Clock
 from smtplog.read.columns import Parsed
-from smtplog.read.keep import save as keep_patterns
 from smtplog.read.plan import Wanted
 from smtplog.read.tally import Tally
 
@@ -111,7 +110,6 @@ def run(
     wanted = _wanted(tables)
     for one in source.inputs(given):
         yield from _one_input(one, tables, options, tally, stitcher, expected, wanted)
-    keep_patterns(grammar.folder())
     if keep:
         keep(stitcher.save())
         return

@@ -121,6 +121,15 @@ def test_line_ends_and_odd_octets() -> None:
     assert frame["raw"].to_list() == ["one", "two\rand", "\\xe9t\\xe9", "nul\0", "", "é"]
 
 
+@pytest.mark.parametrize("data", [b"\x1f\x8b\x08", b"x\x01text", b"x^text", b"x\x9ctext", b"\x28\xb5\x2f\xfd"])
+def test_a_line_that_begins_like_a_packed_file_is_a_line(data: bytes) -> None:
+    """Unpacking is done before; a block may begin with any octets."""
+    frame = source.lines(source.Block("-", data + b"\nnext\n", 7, 0))
+
+    assert frame["raw"].to_list() == [data.decode("utf-8", "backslashreplace"), "next"]
+    assert frame["line"].to_list() == [7, 8]
+
+
 def test_a_line_without_end_is_cut_in_bounded_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory stays bounded on input without line ends; nothing is lost, lines keep their numbers, and it is said."""
     monkeypatch.setattr(source, "LINE_BYTES", 1000)

@@ -46,7 +46,8 @@ def _no(doc: str) -> Any:
 class Record(BaseModel):
     """Frozen, and closed: a name that is not in the contract is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built on first use: many questions are answered by frames alone.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Provenance(Record):

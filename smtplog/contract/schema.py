@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import types
 from functools import cache
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 import polars as pl
-import pyarrow as pa
 from pydantic import BaseModel
 
 from smtplog.contract.fields import Spelling
 from smtplog.contract.records import Record
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 VERSION = "1"
 """Version of the record contract: raised when a name or a type changes, not when a field is added."""
@@ -74,6 +76,8 @@ def _field_metadata(record: type[Record], name: str) -> dict[bytes, bytes]:
 @cache
 def arrow(record: type[Record]) -> pa.Schema:
     """The Arrow schema of a record: types, and in the metadata each field's doc and unit, and the contract's version."""
+    import pyarrow as pa  # noqa: PLC0415 - only an export needs it, and it takes long to load
+
     plain = pl.DataFrame(schema=of(record)).to_arrow().schema
     fields = [plain.field(name).with_metadata(_field_metadata(record, name)) for name in plain.names]
     return pa.schema(fields, {b"smtplog.contract": VERSION.encode(), b"smtplog.record": record.__name__.encode()})

@@ -8,7 +8,8 @@ A shape is written once, in `grammars/<name>.lark`. From a rule come
 
 A lower-case rule used inside another is a field: its name is the group's, the text it spans the value; `x__said` and
 `x__sent` are two shapes of the field `x`. `_rules` are structure only. A text terminal may end in one look-ahead naming the
-literals that follow it; the pattern drops it, because they stand there anyway, and `shape` checks that they do.
+literals that follow it; the pattern drops it, because they stand there anyway, and `shape` checks that they do. Lark itself
+is imported where it is used: most runs find their patterns kept and need none of it.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
-
-from lark import Lark, Token, Tree, UnexpectedInput
-from lark.exceptions import LarkError, UnexpectedEOF
-from lark.load_grammar import Grammar, GrammarBuilder
+from typing import TYPE_CHECKING, Any
 
 from smtplog.errors import GrammarError
 from smtplog.read import keep, onepass
+
+if TYPE_CHECKING:
+    from lark import Token, Tree
+    from lark.load_grammar import Grammar
 
 _META = frozenset("\\.+*?()|[]{}^$")
 _LOOK_AHEAD = re.compile(r"\(\?=((?:[^()\\]|\\.)*)\)$")
@@ -92,6 +93,10 @@ class Parser:
     """Lark's LALR parser of one rule."""
 
     def __init__(self, grammar: str, rule: str) -> None:
+        from lark import Lark
+        from lark.exceptions import LarkError
+        from lark.load_grammar import Grammar
+
         rules, terminals = _closure(grammar, rule)
         self.fields = {name: field_name(name) for name in rules if name != rule and not name.startswith("_")}
         closure = Grammar(
@@ -109,6 +114,9 @@ class Parser:
 
     def tree(self, text: str) -> Tree[Token]:
         """The parse tree of a whole text; `Refused` when it does not fit."""
+        from lark import UnexpectedInput
+        from lark.exceptions import UnexpectedEOF
+
         try:
             return self._lark.parse(text)
         except UnexpectedInput as error:
@@ -119,6 +127,8 @@ class Parser:
 
     def read(self, text: str) -> dict[str, str | None]:
         """Field name -> value, None for an absent one; `Refused` when the text does not fit."""
+        from lark import Token
+
         found: dict[str, str | None] = dict.fromkeys(self.fields.values())
         for node in self.tree(text).iter_subtrees():
             if node.data in self.fields:
@@ -147,6 +157,9 @@ def folder() -> Path:
 
 @cache
 def _load(grammar: str) -> Grammar:
+    from lark.exceptions import LarkError
+    from lark.load_grammar import GrammarBuilder
+
     path = folder() / f"{grammar}.lark"
     builder = GrammarBuilder(global_keep_all_tokens=True, import_paths=[str(folder())])
     try:
@@ -214,7 +227,7 @@ def shape(grammar: str, rule: str) -> Shape:
     id_ = _ID.match(text) or _SHAPED_ID.match(text)
     opening = bool(id_), onepass.openings(text[id_.end() :] if id_ else text)
     needle = onepass.needle(text)
-    keep.add(f"{grammar}/{rule}", [text, flat.fields, sorted(flat.always), opening, needle])
+    keep.add(folder(), f"{grammar}/{rule}", [text, flat.fields, sorted(flat.always), opening, needle])
     return Shape(grammar, rule, text, tuple(flat.fields), frozenset(flat.always), opening, needle)
 
 

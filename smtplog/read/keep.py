@@ -1,11 +1,13 @@
 """Flattened patterns, kept between runs: flattening some hundred rules costs more than reading a small log.
 
 They live in the user's cache folder under a name made of everything they depend on, so a changed grammar is never
-read from an old file. Where the folder cannot be written to, nothing is kept and nothing is said.
+read from an old file. What is new is written down when the process ends; where the folder cannot be written to,
+nothing is kept and nothing is said.
 """
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -39,15 +41,15 @@ def find(folder: Path, name: str) -> Any:
     return _kept(folder).get(name)
 
 
-def add(name: str, value: Any) -> None:
-    """Have something kept; `save` writes it."""
+def add(folder: Path, name: str, value: Any) -> None:
+    """Have something kept."""
+    if not _FRESH:
+        atexit.register(_save, folder)
     _FRESH[name] = value
 
 
-def save(folder: Path) -> None:
+def _save(folder: Path) -> None:
     """Write down what is new, whole or not at all."""
-    if not _FRESH:
-        return
     path = _file(folder)
     work = path.with_name(f"{path.name}.{os.getpid()}")
     try:
@@ -56,4 +58,3 @@ def save(folder: Path) -> None:
         work.replace(path)
     except OSError:
         return
-    _FRESH.clear()

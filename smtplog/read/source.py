@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import polars as pl
-import pyarrow as pa
 
 from smtplog.errors import InputError
 
@@ -74,14 +73,22 @@ class _Resumed(io.RawIOBase):
         return out
 
 
+def _zstd(packed: Any) -> Any:
+    import pyarrow as pa  # noqa: PLC0415 - takes as long to load as a small log to read
+
+    return pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
+
+
 _MAGIC: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
     (b"\x1f\x8b", lambda packed: gzip.GzipFile(fileobj=packed)),
     (b"BZh", bz2.BZ2File),
     (b"\xfd7zXZ\x00", lzma.LZMAFile),
     (b"]\x00\x00", lzma.LZMAFile),
-    (b"\x28\xb5\x2f\xfd", lambda packed: pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")),
+    (b"\x28\xb5\x2f\xfd", _zstd),
 )
 """How packed files begin, and what unpacks them; several packed one behind the other are one."""
+_POLARS_MAGIC = (b"\x1f\x8b", b"x", b"\x28\xb5")
+"""How the packed files begin that Polars unpacks on its own account: gzip, zlib, zstd."""
 _UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
@@ -260,25 +267,19 @@ def lines(block: Block) -> pl.DataFrame:
 
     Line ends (LF or CRLF) are taken off; every line is there, also an empty one.
     """
-    data = block.data
-    if data and not data.endswith(b"\n"):
-        data += b"\n"
-    octets = pl.Series(pl.from_arrow(pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)])))
-    ends = (octets == 10).arg_true().cast(pl.Int64) + 1
-    count = len(ends)
-    offsets = pl.concat([pl.Series([0], dtype=pl.Int64), ends]).to_arrow().buffers()[1]
-    cells = pl.Series(
-        pl.from_arrow(pa.LargeBinaryArray.from_buffers(pa.large_binary(), count, [None, offsets, pa.py_buffer(data)]))
-    )
     try:
-        raw = cells.cast(pl.String)
+        raw = _split(block.data)
     except pl.exceptions.ComputeError:
-        raw = pl.Series([cell.decode("utf-8", "backslashreplace") for cell in cells.to_list()], dtype=pl.String)
-    raw = raw.str.head(-1)
-    if b"\r\n" in data:
-        raw = raw.str.strip_suffix("\r")
+        raw = _split(block.data.decode("utf-8", "backslashreplace").encode())
     return pl.DataFrame({"raw": raw}).select(
-        line=pl.int_range(block.first_line, block.first_line + count, dtype=pl.Int64),
+        line=pl.int_range(block.first_line, block.first_line + len(raw), dtype=pl.Int64),
         line_count=pl.lit(1, dtype=pl.Int64),
         raw="raw",
     )
+
+
+def _split(data: bytes) -> pl.Series:
+    """Octets as lines; Polars would unpack what begins like a compressed file, so such a text begins a line later."""
+    is_magic = data.startswith(_POLARS_MAGIC)
+    found = pl.read_lines(b"\n" + data if is_magic else data, name="raw")
+    return found.to_series().slice(int(is_magic)).rechunk()

@@ -8,16 +8,18 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from smtplog.contract import schema
 from smtplog.contract.fields import STAMP
 from smtplog.contract.records import TABLES, Record
 from smtplog.errors import OutputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 ROW_GROUP = 256 * 1024
 JSON_TEXT = {"events": ("fields",)}
@@ -115,6 +117,8 @@ class Dataset:
 
     def _write_groups(self, part: str, count: int | None = None) -> None:
         """Write so many of the rows that are held for a part; None: all of them."""
+        import pyarrow.parquet as pq  # noqa: PLC0415 - takes long to load, and only Parquet needs it
+
         rows = pl.concat(self._held.pop(part))
         if count is not None and count < rows.height:
             self._held[part] = [rows[count:]]
