@@ -1,6 +1,6 @@
-"""Flattened patterns, kept between runs: flattening some hundred rules costs more than reading a small log.
+"""What is made of files of ours and takes long to make, kept between runs: flattened patterns, rules ready for use.
 
-They live in the user's cache folder under a name made of everything they depend on, so a changed grammar is never
+It lives in the user's cache folder, in a file named after all it was made of, so a changed grammar or rule is never
 read from an old file. What is new is written down when the process ends; where the folder cannot be written to,
 nothing is kept and nothing is said.
 """
@@ -12,49 +12,57 @@ import hashlib
 import json
 import os
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-_FRESH: dict[str, Any] = {}
+Sources = tuple[Path, ...]
 
-
-def _file(folder: Path) -> Path:
-    digest = hashlib.blake2b(version("lark").encode(), digest_size=12)
-    for path in [*sorted(folder.glob("*.lark")), *sorted(Path(__file__).parent.glob("*.py"))]:
-        digest.update(path.read_text("utf-8").encode())
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    return home / "smtplog" / f"patterns-{digest.hexdigest()}.json"
+_FRESH: dict[Sources, dict[str, Any]] = {}
 
 
 @cache
-def _kept(folder: Path) -> dict[str, Any]:
+def _file(sources: Sources) -> Path:
+    digest = hashlib.blake2b(digest_size=12)
+    for path in sources:
+        digest.update(path.read_text("utf-8").encode())
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    return home / "smtplog" / f"kept-{digest.hexdigest()}.json"
+
+
+@cache
+def _kept(sources: Sources) -> dict[str, Any]:
     try:
-        found = json.loads(_file(folder).read_text("utf-8"))
+        found = json.loads(_file(sources).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def find(folder: Path, name: str) -> Any:
-    """What was kept under a name, as JSON values; None when nothing was."""
-    return _kept(folder).get(name)
+def find(sources: Sources, name: str) -> Any:
+    """What was kept under a name, as JSON values; None when nothing was.
+
+    Args:
+        sources: all files that it was made of, code and data.
+        name: what it was kept as.
+    """
+    return _kept(sources).get(name)
 
 
-def add(folder: Path, name: str, value: Any) -> None:
-    """Have something kept."""
+def add(sources: Sources, name: str, value: Any) -> None:
+    """Have a value kept that JSON can hold."""
     if not _FRESH:
-        atexit.register(_save, folder)
-    _FRESH[name] = value
+        atexit.register(_save)
+    _FRESH.setdefault(sources, {})[name] = value
 
 
-def _save(folder: Path) -> None:
-    """Write down what is new, whole or not at all."""
-    path = _file(folder)
-    work = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        work.write_text(json.dumps({**_kept(folder), **_FRESH}), "utf-8")
-        work.replace(path)
-    except OSError:
-        return
+def _save() -> None:
+    """Write down what is new, each file whole or not at all."""
+    for sources, fresh in _FRESH.items():
+        path = _file(sources)
+        work = path.with_name(f"{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            work.write_text(json.dumps({**_kept(sources), **fresh}), "utf-8")
+            work.replace(path)
+        except OSError:
+            return

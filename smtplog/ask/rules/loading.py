@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import lru_cache
@@ -14,13 +13,21 @@ from smtplog.ask.rules import model
 from smtplog.ask.rules.model import Provider, Reason, Rule, RuleSet, Wanted
 from smtplog.ask.rules.phrases import phrases
 from smtplog.errors import QueryError
+from smtplog.read import keep
 
 
 @lru_cache(maxsize=1)
 def built_in() -> RuleSet:
-    """The rules that come with smtplog."""
+    """The rules that come with smtplog: checked and indexed once, then kept."""
     folder = Path(__file__).parent
-    return _rule_set(folder / "rules.toml", _read(folder / "rules.toml") | _read(folder / "reasons.toml"))
+    sources = (*sorted(folder.glob("*.toml")), *sorted(folder.glob("*.py")))
+    kept = keep.find(sources, "rules")
+    if kept:
+        return _rule_set(folder / "rules.toml", kept["tables"], keys=kept["keys"])
+    tables = _read(folder / "rules.toml") | _read(folder / "reasons.toml")
+    found = _rule_set(folder / "rules.toml", tables)
+    keep.add(sources, "rules", {"tables": tables, "keys": found.phrase_keys})
+    return found
 
 
 @lru_cache(maxsize=8)
@@ -45,6 +52,8 @@ def load_rules(path: str | Path) -> RuleSet:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - not needed where the rules are kept
+
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -53,7 +62,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise QueryError(f"{path}: not TOML: {error}") from error
 
 
-def _rule_set(path: Path, data: dict[str, Any], known: RuleSet | None = None) -> RuleSet:
+def _rule_set(
+    path: Path, data: dict[str, Any], known: RuleSet | None = None, keys: Mapping[str, Any] | None = None
+) -> RuleSet:
+    """Rules made of tables, checked unless their `keys` are known: then they have been before."""
     reasons = known.reasons if known else {r["name"]: Reason(**r) for r in data["reason"]}
     spelling = known.spelling if known else data["spelling"]
     providers = tuple(_operators(path, data.get("operator", {})))
@@ -65,14 +77,17 @@ def _rule_set(path: Path, data: dict[str, Any], known: RuleSet | None = None) ->
     for step in model.STEPS:
         for number, table in enumerate(data.get(step, []), 1):
             where = f"{path}: [[{step}]] number {number} ({table.get('id', 'without id')})"
-            rule = _rule(where, step, table, spelling)
-            _check(where, rule, reasons, operators)
+            if keys is None:
+                _check_fields(where, table)
+            rule = _rule(step, table, spelling)
+            if keys is None:
+                _check(where, rule, reasons, operators)
             if rule.id in seen:
                 raise QueryError(f"{where}: the id {rule.id} stands twice")
             seen.add(rule.id)
             rules.append(rule)
     doubts = phrases(data.get("doubts", []), spelling)
-    return RuleSet(tuple(rules), reasons, providers, spelling, doubts)
+    return RuleSet(tuple(rules), reasons, providers, spelling, doubts, keys)
 
 
 def _operators(path: Path, tables: dict[str, Any]) -> Iterator[Provider]:
@@ -83,7 +98,14 @@ def _operators(path: Path, tables: dict[str, Any]) -> Iterator[Provider]:
         yield Provider(name, hosts, tuple(s.lower() for s in table.get("signs", [])))
 
 
-def _rule(where: str, step: str, table: dict[str, Any], spelling: Mapping[str, str]) -> Rule:
+def _rule(step: str, table: dict[str, Any], spelling: Mapping[str, str]) -> Rule:
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+    values["signs"] = tuple(sign.lower() for sign in values.get("signs", ()))
+    wanted = Wanted(*(phrases(values.get(name, ()), spelling) for name in ("any", "all", "none")))
+    return Rule(step=step, wanted=wanted, **values)
+
+
+def _check_fields(where: str, table: dict[str, Any]) -> None:
     allowed = {f.name: str(f.type) for f in fields(Rule) if f.name not in {"step", "wanted"}}
     for name, value in table.items():
         if name not in allowed:
@@ -93,13 +115,6 @@ def _rule(where: str, step: str, table: dict[str, Any], spelling: Mapping[str, s
     missing = [name for name in ("id", "reason", "source", "examples") if not table.get(name)]
     if missing:
         raise QueryError(f"{where}: {missing[0]} is missing")
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
-    values["signs"] = tuple(sign.lower() for sign in values.get("signs", ()))
-    try:
-        wanted = Wanted(*(phrases(values.get(name, ()), spelling) for name in ("any", "all", "none")))
-    except ValueError as error:
-        raise QueryError(f"{where}: {error}") from error
-    return Rule(step=step, wanted=wanted, **values)
 
 
 _KINDS = {"tuple": "a list of texts", "bool": "true or false", "str": "a text"}
@@ -112,6 +127,11 @@ def _is_kind(kind: str, value: object) -> bool:
 
 
 def _check(where: str, rule: Rule, reasons: Mapping[str, Reason], operators: set[str]) -> None:
+    try:
+        for phrase in (*rule.wanted.any, *rule.wanted.all, *rule.wanted.none):
+            _ = phrase.elements
+    except ValueError as error:
+        raise QueryError(f"{where}: {error}") from error
     choices = (
         ("reason", rule.reason, reasons),
         ("persistence", rule.persistence, (*model.PERSISTENCES, None)),

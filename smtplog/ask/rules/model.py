@@ -7,7 +7,7 @@ one operator means by its words and codes), `text` (what anybody means by these 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
@@ -170,6 +170,8 @@ class RuleSet:
     spelling: Mapping[str, str]
     doubts: tuple[Phrase, ...] = ()
     """Phrases beside which no address is given up, whatever else is said."""
+    keys: Mapping[str, Sequence[Sequence[int]]] | None = field(default=None, repr=False)
+    """What `phrase_keys` gives, where it is known before."""
 
     @cached_property
     def _by_host(self) -> dict[str, str]:
@@ -180,8 +182,10 @@ class RuleSet:
         return {sign: p.name for p in self.providers for sign in p.signs}
 
     @cached_property
-    def _by_key(self) -> dict[str, list[tuple[int, int]]]:
+    def phrase_keys(self) -> Mapping[str, Sequence[Sequence[int]]]:
         """Key -> numbers of rule and phrase of `any` that cannot be there without it or its like."""
+        if self.keys is not None:
+            return self.keys
         found: dict[str, list[tuple[int, int]]] = {}
         for number, rule in enumerate(self.rules):
             for which, phrase in enumerate(rule.wanted.any):
@@ -206,7 +210,7 @@ class RuleSet:
     def candidates(self, scope: Scope) -> Candidates:
         """The rules that may fit a text, in their order, each with its phrases that may be there."""
         found: dict[int, set[int]] = {number: set() for number in self._always}
-        by_key, by_sign = self._by_key, self._by_sign
+        by_key, by_sign = self.phrase_keys, self._by_sign
         for key in keys_of(scope) & by_key.keys():
             for number, which in by_key[key]:
                 found.setdefault(number, set()).add(which)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from smtplog.ask.rules.wording import MASK, Scope, fold
@@ -89,10 +89,19 @@ def _is(wanted: str, word: str) -> bool:
 
 @dataclass(frozen=True)
 class Phrase:
-    """One phrase, ready to be looked for."""
+    """One phrase, taken apart when it is first looked for."""
 
     text: str
-    elements: tuple[Element, ...]
+    spelling: Mapping[str, str] = field(repr=False, compare=False)
+
+    @cached_property
+    def elements(self) -> tuple[Element, ...]:
+        """Its places, in their order.
+
+        Raises:
+            ValueError: its brackets do not close, or every word of it may be missing.
+        """
+        return tuple(_elements(self.text, self.spelling))
 
     @cached_property
     def anchors(self) -> frozenset[str]:
@@ -158,23 +167,22 @@ def _commonness(key: str) -> tuple[bool, bool, int]:
 
 
 def phrases(texts: Iterable[str], spelling: Mapping[str, str]) -> tuple[Phrase, ...]:
-    """Read phrases.
+    """Phrases, not yet taken apart.
 
-    Raises:
-        ValueError: a text is empty, its brackets do not close, or every word of it may be missing.
+    Args:
+        texts: as rules write them.
+        spelling: words and pairs of words -> what they are the same as.
     """
-    return tuple(_phrase(text, spelling) for text in texts)
+    return tuple(Phrase(text, spelling) for text in texts)
 
 
-def _phrase(text: str, spelling: Mapping[str, str]) -> Phrase:
-    elements = []
+def _elements(text: str, spelling: Mapping[str, str]) -> Iterator[Element]:
     for number, part in enumerate(text.split("..")):
         found = [Element(_spelt(choices, spelling)) for choices in _sequence(text, part)]
         if not found or all(e.is_optional for e in found):
             raise ValueError(f"the phrase {text!r} says nothing at one place")
-        first = Element(found[0].choices, after_gap=number > 0)
-        elements += [first, *found[1:]]
-    return Phrase(text, tuple(elements))
+        yield Element(found[0].choices, after_gap=number > 0)
+        yield from found[1:]
 
 
 def _sequence(text: str, part: str) -> Iterator[list[Choice]]:

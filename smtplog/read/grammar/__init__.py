@@ -16,23 +16,27 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smtplog.errors import GrammarError
 from smtplog.read import keep, onepass
+from smtplog.read.grammar.text import drop_look_aheads, escape, glob, is_atom, is_made_of
 
 if TYPE_CHECKING:
     from lark import Token, Tree
     from lark.load_grammar import Grammar
 
-_META = frozenset("\\.+*?()|[]{}^$")
+__all__ = [
+    "MAX_GROUPS", "Parser", "Refused", "Shape", "check_hot", "compiled", "escape", "field_name", "folder", "glob",
+    "is_made_of", "parser", "pattern", "rules", "shape",
+]  # fmt: skip
+
 _LOOK_AHEAD = re.compile(r"\(\?=((?:[^()\\]|\\.)*)\)$")
-_MARK = re.compile(r"\x00([^\x00]*)\x00")
-_GROUP_OPENS = re.compile(r"\(\?(?:P<\w+>|:)")
 _NOT_LINEAR = re.compile(r"(?<!\\)(?:\(\?(?:[=!]|<[=!])|\\[1-9bBdDwWsSAZ]|\(\?P=)")
 _ID = re.compile(r"\(\?P<queue_id>(\[[^\]]+\])\+\): ")
 _SHAPED_ID = re.compile(r"\(\?P<queue_id>((?:\[[^\]]+\]\{[0-9,]+\}-?)+)\) ")
@@ -93,34 +97,31 @@ class Parser:
     """Lark's LALR parser of one rule."""
 
     def __init__(self, grammar: str, rule: str) -> None:
-        from lark import Lark
-        from lark.exceptions import LarkError
-        from lark.load_grammar import Grammar
+        import lark.load_grammar
 
         rules, terminals = _closure(grammar, rule)
         self.fields = {name: field_name(name) for name in rules if name != rule and not name.startswith("_")}
-        closure = Grammar(
+        closure = lark.load_grammar.Grammar(
             [d for d in _load(grammar).rule_defs if d[0] in rules],
             [d for d in _load(grammar).term_defs if d[0] in terminals],
             [],
         )
         try:
-            self._lark = Lark(
+            self._lark = lark.Lark(
                 closure,  # Lark takes a loaded grammar too
                 start=rule, parser="lalr", lexer="contextual", keep_all_tokens=True, maybe_placeholders=False,
             )  # fmt: skip
-        except LarkError as error:
+        except lark.exceptions.LarkError as error:
             raise GrammarError(f"{grammar}.lark, rule {rule}: not LALR(1): {error}") from error
 
     def tree(self, text: str) -> Tree[Token]:
         """The parse tree of a whole text; `Refused` when it does not fit."""
-        from lark import UnexpectedInput
-        from lark.exceptions import UnexpectedEOF
+        import lark
 
         try:
             return self._lark.parse(text)
-        except UnexpectedInput as error:
-            at_end = isinstance(error, UnexpectedEOF) or getattr(getattr(error, "token", None), "type", "") == "$END"
+        except lark.UnexpectedInput as error:
+            at_end = getattr(getattr(error, "token", None), "type", "") in ("$END", "<EOF>")
             column = len(text) if at_end else (error.pos_in_stream or 0)
             names = getattr(error, "expected", None) or getattr(error, "allowed", None) or ()
             raise Refused(column, sorted({self._spell(name) for name in names})) from error
@@ -150,24 +151,31 @@ def field_name(rule: str) -> str:
 
 def folder() -> Path:
     """Where the grammars are: inside an installed package, else at the top of the source tree."""
-    package = Path(__file__).parent.parent
+    package = Path(__file__).parent.parent.parent
     shipped = package / "grammars"
     return shipped if shipped.is_dir() else package.parent / "grammars"
 
 
 @cache
+def _sources() -> tuple[Path, ...]:
+    """All that a pattern is made of: the grammars, and what flattens them."""
+    lark_itself = Path(str(find_spec("lark").origin))  # type: ignore[union-attr]
+    code = sorted(Path(__file__).parent.glob("*.py"))
+    return (*sorted(folder().glob("*.lark")), *code, Path(str(onepass.__file__)), lark_itself)
+
+
+@cache
 def _load(grammar: str) -> Grammar:
-    from lark.exceptions import LarkError
-    from lark.load_grammar import GrammarBuilder
+    import lark.load_grammar
 
     path = folder() / f"{grammar}.lark"
-    builder = GrammarBuilder(global_keep_all_tokens=True, import_paths=[str(folder())])
+    builder = lark.load_grammar.GrammarBuilder(global_keep_all_tokens=True, import_paths=[str(folder())])
     try:
         builder.load_grammar(path.read_text("utf-8"), str(path))
         return builder.build()
     except FileNotFoundError as error:
         raise GrammarError(f"there is no grammar {path}") from error
-    except LarkError as error:
+    except lark.exceptions.LarkError as error:
         raise GrammarError(f"{path}: {error}") from error
 
 
@@ -218,16 +226,16 @@ def shape(grammar: str, rule: str) -> Shape:
         GrammarError: names the rule and the place that cannot become one linear pattern: recursion, a template, a
             field named twice, a look-around other than the one allowed, a class that the two engines read differently.
     """
-    kept = keep.find(folder(), f"{grammar}/{rule}")
+    kept = keep.find(_sources(), f"{grammar}/{rule}")
     if kept:
         flattened, fields, always, (after_id, begins), needle = kept
         return Shape(grammar, rule, flattened, tuple(fields), frozenset(always), (after_id, tuple(begins)), needle)
     flat = _Flattener(grammar, rule)
-    text = _drop_look_aheads(f"{grammar}.lark, rule {rule}", flat.rule(rule, optional=False))
+    text = drop_look_aheads(f"{grammar}.lark, rule {rule}", flat.rule(rule, optional=False))
     id_ = _ID.match(text) or _SHAPED_ID.match(text)
     opening = bool(id_), onepass.openings(text[id_.end() :] if id_ else text)
     needle = onepass.needle(text)
-    keep.add(folder(), f"{grammar}/{rule}", [text, flat.fields, sorted(flat.always), opening, needle])
+    keep.add(_sources(), f"{grammar}/{rule}", [text, flat.fields, sorted(flat.always), opening, needle])
     return Shape(grammar, rule, text, tuple(flat.fields), frozenset(flat.always), opening, needle)
 
 
@@ -309,7 +317,7 @@ class _Flattener:
     def _expr(self, children: list[Any], optional: bool) -> str:
         inner, operator, *bounds = children
         text = self.write(inner, optional=optional or operator in "?*")
-        text = text if _is_atom(text) else f"(?:{text})"
+        text = text if is_atom(text) else f"(?:{text})"
         return f"{text}{{{','.join(bounds)}}}" if operator == "~" else f"{text}{operator}"
 
     def _value(self, children: list[Any], optional: bool) -> str:
@@ -329,72 +337,10 @@ class _Flattener:
         text = text[: look.start()] if look else text
         if _NOT_LINEAR.search(text):
             raise GrammarError(f"{self.where}: {token}: no look-around, back-reference or \\d \\w \\s class here")
-        if "|" in text and not _is_atom(text):
+        if "|" in text and not is_atom(text):
             text = f"(?:{text})"
         return f"{text}\x00{look[1]}\x00" if look else text
 
     def _range(self, children: list[Any], optional: bool) -> str:  # noqa: ARG002
         first, last = (ast.literal_eval(str(c)) for c in children)
         return f"[{escape(first)}-{escape(last)}]"
-
-
-def escape(text: str) -> str:
-    """A literal for both regex engines."""
-    return "".join(f"\\{c}" if c in _META else c for c in text)
-
-
-def is_made_of(text: str, characters: str) -> bool:
-    """Is a text made of the characters of a class?"""
-    return bool(characters) and re.fullmatch(f"{characters}+", text) is not None
-
-
-def glob(text: str) -> str:
-    """A shell pattern (`*`, `?`) as an anchored pattern for whole values, upper and lower case alike."""
-    wild = {"*": ".*", "?": "."}
-    return "(?is)^" + "".join(wild.get(c) or escape(c) for c in text) + "$"
-
-
-def _is_atom(text: str) -> bool:
-    """One character, one class or one group: what an operator may stand behind."""
-    if len(text) == 1 or (len(text) == 2 and text[0] == "\\"):
-        return True
-    opening, closing = text[0], text[-1]
-    if (opening, closing) == ("[", "]"):
-        return text.find("]", 3 if text[1] == "^" else 2) == len(text) - 1 and "\\]" not in text
-    if (opening, closing) != ("(", ")"):
-        return False
-    depth = 0
-    for i, (c, quoted) in enumerate(_plain(text)):
-        depth += 0 if quoted else (c == "(") - (c == ")")
-        if depth == 0 and i < len(text) - 1:
-            return False
-    return True
-
-
-def _plain(text: str) -> Iterator[tuple[str, bool]]:
-    """Each character with whether it is quoted: behind a backslash or inside a class."""
-    escaped = in_class = False
-    for c in text:
-        yield c, escaped or in_class
-        if escaped:
-            escaped = False
-        elif c == "\\":
-            escaped = True
-        elif c == "[":
-            in_class = True
-        elif c == "]":
-            in_class = False
-
-
-def _drop_look_aheads(where: str, text: str) -> str:
-    """Take the look-aheads out, after checking that what each names is what follows."""
-    for mark in _MARK.finditer(text):
-        named = [part for part in mark[1].split("|") if part != "$"]
-        rest = _MARK.sub("", text[mark.end() :])
-        first = _GROUP_OPENS.sub("", rest).lstrip(")?")
-        if named and not any(first.startswith(part) for part in named):
-            raise GrammarError(f"{where}: the look-ahead (?={mark[1]}) is not what follows: {first[:40]}")
-        missing = [part for part in named if part not in _GROUP_OPENS.sub("", rest)]
-        if missing:
-            raise GrammarError(f"{where}: the look-ahead names {missing}, which does not follow")
-    return _MARK.sub("", text)
