@@ -140,14 +140,14 @@ def _one_input(
     blocks = source.blocks(one, options.block_bytes)
     first = next(blocks)
     head = source.lines(source.Block(first.source, first.data[: HEAD * 1000], 1, 0))["raw"].head(HEAD)
-    if _is_document(head, first, options):
+    wrapping = envelope.find(head)
+    if _is_document(head, wrapping.rate, first, options):
         yield from _document(one, first, blocks, tables, options, tally)
         return
-    order = envelope.order(head)
     clock = Clock(options.year, options.zone, one.modified or options.reference, is_lent=one.modified is None)
-    parse = partial(_parse, order=order, expected=expected, wanted=wanted)
+    parse = partial(_parse, wrapping=wrapping, expected=expected, wanted=wanted)
     is_first = True
-    for block, parsed in _in_order(envelope.whole(_chain(first, blocks), order), parse, options.threads):
+    for block, parsed in _in_order(envelope.whole(_chain(first, blocks), wrapping), parse, options.threads):
         births = _births(parsed.entries, expected) if is_first else []
         is_first = False
         if clock.needs_reference(parsed.entries, births):
@@ -173,10 +173,8 @@ def _chain(first: source.Block, rest: Iterator[source.Block]) -> Iterator[source
     yield from rest
 
 
-def _parse(
-    block: source.Block, *, order: tuple[envelope.Envelope, ...], expected: tuple[Format, ...], wanted: Wanted
-) -> Parsed:
-    return columns.parse(envelope.split(source.lines(block), order), expected, wanted)
+def _parse(block: source.Block, *, wrapping: envelope.Wrapping, expected: tuple[Format, ...], wanted: Wanted) -> Parsed:
+    return columns.parse(envelope.entries(block, wrapping), expected, wanted)
 
 
 def _in_order(
@@ -213,10 +211,11 @@ def _births(entries: pl.DataFrame, expected: tuple[Format, ...]) -> list[tuple[i
     return found
 
 
-def _is_document(head: pl.Series, first: source.Block, options: Options) -> bool:
+def _is_document(head: pl.Series, is_log: float, first: source.Block, options: Options) -> bool:
     if options.input_format:
         return options.input_format == "transcript"
-    is_log = envelope.hit_rate(head) if _dialogue_share(head) < 0.6 else 0.0
+    if _dialogue_share(head) >= 0.6:
+        is_log = 0.0
     if is_log >= 0.5:
         return False
     from smtplog.read import dialogue  # noqa: PLC0415 - only where the input may be one

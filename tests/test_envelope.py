@@ -39,6 +39,58 @@ def test_heads(line: str, want: dict[str, object]) -> None:
     assert want.items() <= entry.items(), entry
 
 
+@pytest.mark.parametrize(
+    ("line", "container"),
+    [
+        ('{"MESSAGE":"hello","__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":"exim"}', "journal_json"),
+        (
+            '{"log":"Nov  3 08:28:36 mx1 exim[7]: hello\\n","stream":"stdout","time":"2026-11-03T08:28:36Z"}',
+            "docker_json",
+        ),
+        ("2026-11-03T08:28:36.5Z stdout F exim[7]: hello", "cri"),
+        ("2026-11-03T08:28:36.5Z exim[7]: hello", "clocked"),
+        ("mail-1   | Nov  3 08:28:36 mx1 exim[7]: hello", "compose"),
+        ("[pod/mail-0/exim] Nov  3 08:28:36 mx1 exim[7]: hello", "pod"),
+        ("2026-11-03T08:28:36.5Z mx1 exim[7]: hello", None),
+        ("no | container", None),
+        ("{}", None),
+    ],
+)
+def test_containers(line: str, container: str | None) -> None:
+    """The first lines say what the rest is packed in; the text inside is the same."""
+    found = envelope.find(pl.Series([line]))
+    assert (found.container.name if found.container else None) == container
+    if container:
+        (entry,) = envelope.entries(source.Block("-", line.encode(), 1, 0), found).to_dicts()
+        assert (entry["program"], entry["text"]) == ("exim", "hello")
+
+
+def test_bad_json_costs_only_itself() -> None:
+    """A line that is no JSON, or says strange things, is an entry of its own; the others are read."""
+    good = '{"MESSAGE":"m","__REALTIME_TIMESTAMP":"1795422516000000","SYSLOG_IDENTIFIER":"exim","_PID":"7"}'
+    strange = good.replace('"m"', '["a","b"]').replace('"7"', '["7","8"]')
+    lines = [good, '{"MESSAGE":"x"', "", good, strange, good.replace('"m"', "null"), '"MESSAGE"', "{}", good]
+    found = envelope.find(pl.Series([good]))
+    entries = envelope.entries(source.Block("-", "\n".join(lines).encode(), 1, 0), found)
+    assert entries["line"].to_list() == list(range(1, 10))
+    assert entries["text"].gather([0, 3, 8]).to_list() == ["m"] * 3
+    assert entries["envelope"].is_null().to_list() == [False, True, True, False, False, True, True, True, False]
+
+
+def test_said_again() -> None:
+    """The line stands for so many entries more; what it repeats, it says itself or its host said it last."""
+    head = "Nov  3 08:28:36 mx1 exim[7]: "
+    entries = split(
+        f"{head}one",
+        f"{head}message repeated 2 times: [ two]",
+        "Nov  3 08:28:37 mx2 exim[8]: three",
+        "Nov  3 08:28:38 mx1 last message repeated 2 times",
+    )
+    assert [(e["host"], e["text"], e["line_count"]) for e in entries] == [
+        ("mx1", "one", 1), ("mx1", "two", 1), ("mx1", "two", 0), ("mx2", "three", 1), ("mx1", "two", 1), ("mx1", "two", 0),
+    ]  # fmt: skip
+
+
 def test_the_inner_stamp_wins() -> None:
     """The server's own stamp and pid stand behind syslog's: they are finer, and know the year."""
     (entry,) = split(f"Nov  3 08:28:36 mx1 exim[7]: 2026-11-03 08:28:35.900 [9] {ID} Completed")
@@ -104,15 +156,21 @@ def test_lines_that_go_on() -> None:
     assert str(two["text"]).endswith(":\n  no such option")
 
 
-@pytest.mark.parametrize("scene", ["exim/reject-log", "exim/syslog-copies", "exim/syslog-split", "exim/panic-log"])
-@pytest.mark.parametrize("size", [1, 100, 1000, 5000])
+@pytest.mark.parametrize(
+    "scene",
+    [
+        "exim/reject-log", "exim/syslog-copies", "exim/syslog-split", "exim/panic-log", "envelope/docker-json",
+        "envelope/kubernetes-cri", "envelope/journal-json", "envelope/journal-export",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [1, 100, 300, 1000, 5000])
 def test_blocks_do_not_tear(scene: str, size: int) -> None:
     """The same entries at every size of block; no line is lost."""
     one = source.inputs([str(SAMPLES / f"{scene}.log")])[0]
     (block,) = source.blocks(one)
     lines = source.lines(block)
-    order = envelope.order(lines["raw"])
-    whole = envelope.split(lines, order)
-    cut = [envelope.split(source.lines(b), order) for b in envelope.whole(source.blocks(one, size), order)]
+    wrapping = envelope.find(lines["raw"])
+    whole = envelope.entries(block, wrapping)
+    cut = [envelope.entries(b, wrapping) for b in envelope.whole(source.blocks(one, size), wrapping)]
     assert pl.concat(cut).equals(whole)
     assert whole["line_count"].sum() == lines.height

@@ -36,9 +36,8 @@ def test_golden(scene: Scene) -> None:
 @cache
 def entries(scene: Scene) -> pl.DataFrame:
     """The entries of a scene behind their envelopes."""
-    blocks = [source.lines(block) for block in source.blocks(next(iter(source.inputs([str(scene.log)]))))]
-    lines = pl.concat(blocks)
-    return envelope.split(lines, envelope.order(lines["raw"].head(200)))
+    (block,) = source.blocks(next(iter(source.inputs([str(scene.log)]))))
+    return envelope.entries(block, envelope.find(source.lines(block)["raw"].head(200)))
 
 
 def by_columns(some: pl.DataFrame, size: int) -> Read:

@@ -104,8 +104,8 @@ def explain(text: str, one: Format, kinds: Iterable[Kind]) -> str | None:
 
 def text_of(raw: str) -> str:
     """An entry without its envelope."""
-    frame = pl.DataFrame({"line": [1], "line_count": [1], "raw": [raw]})
-    return str(envelope.split(frame)["text"][0])
+    frame = pl.DataFrame({"line": 1, "line_count": 1, "raw": raw.split("\n")})
+    return str(envelope.split(frame, envelope.find(frame["raw"]))["text"][0])
 
 
 def event(line: str, formats: Sequence[Format], clock: Clock) -> Event | Unparsed:
@@ -117,7 +117,7 @@ def event(line: str, formats: Sequence[Format], clock: Clock) -> Event | Unparse
         clock: knows year and zone; where a year is missing that it does not know, `at` is null.
     """
     frame = pl.DataFrame({"line": [1], "line_count": [1], "raw": [line.rstrip("\r\n")]})
-    entries = envelope.split(frame)
+    entries = envelope.split(frame, envelope.find(frame["raw"]), is_repeated=False)
     timed = entries if clock.needs_reference(entries, []) else clock.apply(entries, [])
     row = timed.row(0, named=True)
     where = place(row["host"], row["program"], formats) if row["envelope"] else Place(None, None, None)

@@ -26,6 +26,8 @@ class Envelope:
     """A server's own file: lines without a stamp belong to the entry before."""
     is_general: bool = False
     """Fits what others fit better: tried after them."""
+    is_utc: bool = False
+    """Its stamps are UTC without saying so in numbers."""
 
     @property
     def pattern(self) -> str:
@@ -35,7 +37,7 @@ class Envelope:
     @property
     def stamp_field(self) -> str:
         """The group that holds the stamp."""
-        return next(name for name in grammar.shape(GRAMMAR, self.rule).fields if name.startswith("stamp"))
+        return next((name for name in grammar.shape(GRAMMAR, self.rule).fields if name.startswith("stamp")), "")
 
 
 ENVELOPES = (
@@ -43,6 +45,11 @@ ENVELOPES = (
     Envelope("rfc3164_short", "%Y %b %e %H:%M:%S", has_year=False, has_zone=False),
     Envelope("rfc3339", "%Y-%m-%dT%H:%M:%S%.f%#z"),
     Envelope("rfc5424", "%Y-%m-%dT%H:%M:%S%.f%#z"),
+    Envelope("rfc3164_precise", "%Y %b %e %H:%M:%S%.f", has_year=False, has_zone=False),
+    Envelope("rfc3164_year", "%Y %b %e %H:%M:%S%.f", has_zone=False),
+    Envelope("journal_full_utc", "%Y-%m-%d %H:%M:%S%.f", is_utc=True),
+    Envelope("journal_full", "%Y-%m-%d %H:%M:%S%.f", has_zone=False, is_general=True),
+    Envelope("journal_unix", "%s%.f", is_utc=True),
     Envelope("stamped_zone", "%Y-%m-%d %H:%M:%S%.f %#z", is_plain=True),
     Envelope("stamped_program", "%Y-%m-%d %H:%M:%S%.f", has_zone=False),
     Envelope("program_stamped", "%Y-%m-%d %H:%M:%S%.f", has_zone=False),
@@ -50,6 +57,9 @@ ENVELOPES = (
 )
 OWN = tuple(envelope for envelope in ENVELOPES if envelope.is_plain)
 """A server's own stamp, which may also stand behind a syslog head."""
+
+INNER = (*ENVELOPES, Envelope("bare", "", has_zone=False, is_general=True))
+"""Heads inside a container, which knows the time: a program may come without a stamp."""
 
 NAIVE_YEAR = 1904
 """Stamps without a year are read in this leap year; the clock moves them to their own."""
@@ -73,20 +83,17 @@ def head_pattern(rule: str) -> str:
     return f"^(?P<head>{head})"
 
 
-def order(head: pl.Series) -> tuple[Envelope, ...]:
-    """The envelopes, the one that fits most of the first entries first."""
+def order(head: pl.Series, envelopes: tuple[Envelope, ...] = ENVELOPES) -> tuple[tuple[Envelope, ...], float]:
+    """The envelopes, the one that fits most of the first entries first; and the share of entries that any fits, 0..1."""
     if head.is_empty():
-        return ENVELOPES
-    hits = {e.rule: int(head.str.contains(head_pattern(e.rule)).sum()) for e in ENVELOPES}
-    return tuple(sorted(ENVELOPES, key=lambda e: (hits[e.rule] == 0, e.is_general, -hits[e.rule])))
-
-
-def hit_rate(head: pl.Series) -> float:
-    """The share of entries that any syslog envelope fits, 0..1."""
-    if head.is_empty():
-        return 0.0
-    fits = pl.any_horizontal(pl.col("raw").str.contains(head_pattern(e.rule)) for e in ENVELOPES)
-    return float(pl.DataFrame({"raw": head}).select(fits.mean()).item() or 0.0)
+        return envelopes, 0.0
+    frame = pl.DataFrame({"raw": head})
+    hits = frame.select(
+        pl.col("raw").str.contains(head_pattern(e.rule)).fill_null(False).alias(e.rule) for e in envelopes
+    )
+    counts = {name: int(hits[name].sum()) for name in hits.columns}
+    rate = float(hits.select(pl.any_horizontal(pl.all()).mean()).item() or 0.0)
+    return tuple(sorted(envelopes, key=lambda e: (counts[e.rule] == 0, e.is_general, -counts[e.rule]))), rate
 
 
 def take_off(lines: pl.DataFrame, envelopes: tuple[Envelope, ...]) -> pl.DataFrame:
@@ -113,7 +120,11 @@ def _take(rest: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.Data
     left = rest.clear()
     if count < rest.height:
         left, rest, found = rest.filter(~fits), rest.filter(fits), found.filter(fits)
-    stamp = found[envelope.stamp_field]
+    stamp = (
+        found[envelope.stamp_field]
+        if envelope.stamp_field
+        else pl.Series("stamp", [None], dtype=pl.String).new_from_index(0, count)
+    )
     at, naive = read_stamps(stamp, envelope)
     return rest.with_columns(
         stamp,
@@ -126,7 +137,7 @@ def _take(rest: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.Data
         found["pid"].cast(pl.Int64, strict=False),
         text=pl.col("raw").str.slice(found["head"].str.len_chars()),
         envelope=pl.lit(envelope.rule),
-    ).rename({envelope.stamp_field: "stamp"}), left
+    ).rename({stamp.name: "stamp"}), left
 
 
 def _nothing(rest: pl.DataFrame) -> pl.DataFrame:
@@ -136,12 +147,17 @@ def _nothing(rest: pl.DataFrame) -> pl.DataFrame:
 
 def read_stamps(stamp: pl.Series, envelope: Envelope) -> tuple[pl.Series, pl.Series]:
     """`at` and `naive_at`. Equal stamps stand together, so each run is read once."""
+    if not envelope.stamp_field:
+        none = pl.Series("naive_at", [None], dtype=pl.Datetime("us")).new_from_index(0, len(stamp))
+        return none.cast(pl.Datetime("us", "UTC")).alias("at"), none
     runs = pl.DataFrame({"stamp": stamp}).select(pl.col("stamp").rle()).unnest("stamp")
     words = pl.col("value").str.replace(",", ".", literal=True)
     if not envelope.has_year:
         words = pl.lit(f"{NAIVE_YEAR} ") + words
     read = words.str.to_datetime(envelope.stamp, time_unit="us", strict=False)
-    if envelope.has_zone:
+    if envelope.is_utc:
+        read = read.dt.replace_time_zone("UTC")
+    elif envelope.has_zone:
         read = read.dt.convert_time_zone("UTC")
     times = runs.select(read.repeat_by("len").explode().alias("t") if runs.height < len(stamp) else read.alias("t"))[
         "t"

@@ -1,23 +1,18 @@
 """Entries over several lines: parts that a server split for syslog, copies it made, lines that go on.
 
-`whole` cuts blocks so that no entry is torn; `unfold` puts the lines of a block together. `line_count` says how many
-lines an entry had, `raw` has them all; the text goes on with line feeds.
+`line_count` says how many lines an entry had, `raw` has them all; the text goes on with line feeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from functools import cache
 
 import polars as pl
 
 from smtplog.formats import all_formats
 from smtplog.read import grammar
-from smtplog.read.envelope.heads import GRAMMAR, OWN, Envelope, head_pattern, read_stamps
-from smtplog.read.source import Block
+from smtplog.read.envelope.heads import GRAMMAR, OWN, head_pattern, read_stamps
 
-REACH = 256 * 1024
-"""So many octets from its end a block is searched for the beginning of its last entry."""
 WHO = ("host", "program", "pid")
 COPIED = (
     "rejected", "discarded by ", " dropped", "authenticator failed for ", "synchronization error", " sender verify ",
@@ -26,8 +21,6 @@ COPIED = (
 )  # fmt: skip
 """What entries hold that go to two of Exim's logs, and so twice to syslog unless `syslog_duplication` is off: every
 log_write() with LOG_REJECT or LOG_PANIC in its src/."""
-WINDOW = 200
-"""So many lines may lie between the parts or copies of an entry."""
 
 
 @cache
@@ -128,7 +121,7 @@ def _drop_copies(lines: pl.DataFrame) -> pl.DataFrame:
 def _continue(lines: pl.DataFrame) -> pl.DataFrame:
     """Lines without a head behind an entry of a server's own file belong to it."""
     goes_on = lines["envelope"].is_null() & (
-        (lines["raw"] == "") | lines["raw"].str.contains(_anchored("continuation"))
+        (lines["text"] == "") | lines["text"].str.contains(_anchored("continuation"))
     )
     if not goes_on.any():
         return lines
@@ -137,7 +130,7 @@ def _continue(lines: pl.DataFrame) -> pl.DataFrame:
     root = pl.col("envelope").first().over("entry").is_in(plain).fill_null(False)
     grouped = grouped.with_columns(goes_on=pl.col("goes_on") & root)
     grouped = grouped.with_columns(entry=(~pl.col("goes_on")).cum_sum())
-    more = pl.col("text").filter(~pl.col("goes_on") | (pl.col("raw") != "")).str.join("\n")
+    more = pl.col("text").filter(~pl.col("goes_on") | (pl.col("text") != "")).str.join("\n")
     rest = [c for c in lines.columns if c not in ("line_count", "raw", "text")]
     single = grouped.filter(pl.len().over("entry") == 1)
     many = grouped.filter(pl.len().over("entry") > 1)
@@ -149,69 +142,3 @@ def _continue(lines: pl.DataFrame) -> pl.DataFrame:
 
 def _anchored(rule: str) -> str:
     return grammar.pattern(GRAMMAR, rule)
-
-
-def whole(blocks: Iterable[Block], envelopes: tuple[Envelope, ...]) -> Iterator[Block]:
-    """Cut blocks again so that no entry is torn.
-
-    Args:
-        blocks: whole lines, in order, of one input.
-        envelopes: as `order` sorted them.
-
-    Yields:
-        Blocks with the same lines; the last entry of a block may stand in the next.
-    """
-    held, held_lines = b"", 0
-    for block in blocks:
-        data = held + block.data
-        first, offset = block.first_line - held_lines, block.offset - len(held)
-        cut = len(data) if block.is_last else _cut(data, envelopes)
-        held = data[cut:]
-        held_lines = held.count(b"\n")
-        if cut or block.is_last:
-            yield Block(block.source, data[:cut], first, offset, is_last=block.is_last, problem=block.problem)
-
-
-def _cut(data: bytes, envelopes: tuple[Envelope, ...]) -> int:
-    """Where the last entry begins that may go on in what follows."""
-    start = max(0, len(data) - REACH)
-    start = data.find(b"\n", start - 1) + 1 if start else 0
-    lines = [line.decode("utf-8", "replace").rstrip("\r\n") for line in data[start:].splitlines(keepends=True)]
-    keep = _first_open(lines, envelopes)
-    if keep == len(lines):
-        return len(data)
-    rest = data[start:].splitlines(keepends=True)
-    return len(data) - sum(map(len, rest[keep:])) if keep or not start else len(data)
-
-
-def _first_open(lines: list[str], envelopes: tuple[Envelope, ...]) -> int:
-    """Index of the first line, from the end, of what may still go on."""
-    last = len(lines) - 1
-    if envelopes[0].is_plain:
-        goes_on = grammar.compiled(GRAMMAR, "continuation")
-        while last > 0 and (not lines[last] or goes_on.fullmatch(lines[last])):
-            last -= 1
-        return max(last, 0)
-    start = max(0, len(lines) - WINDOW)
-    mine = [i for i in range(start, len(lines)) if any(f" {p}[" in lines[i] for p in stampers())]
-    part = grammar.compiled(GRAMMAR, "part")
-    unpaired: dict[str, tuple[int, str]] = {}
-    torn: dict[str, tuple[int, int, int]] = {}
-    for i in mine:
-        head, _, text = lines[i].partition("]: ")
-        who = head.rpartition(" ")[2]
-        found = part.fullmatch(text)
-        number = int(found["part_number"]) if found else 1
-        if found:
-            torn[who] = (i if number == 1 else torn.get(who, (i, 0, 0))[0], number, int(found["part_count"]))
-            text = found["part_text"] or ""
-        if number > 1:
-            continue
-        before = unpaired.pop(who, (i, ""))
-        if before[1] == text:
-            if found:
-                torn[who] = (before[0], *torn[who][1:])
-        elif i == mine[-1] or (found and found["part_mark"] == "\\") or any(word in text for word in COPIED):
-            unpaired[who] = (i, text)
-    open_ones = [first for first, number, count in torn.values() if number < count]
-    return min([len(lines), *open_ones, *(i for i, _ in unpaired.values())])

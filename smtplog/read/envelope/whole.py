@@ -1,0 +1,106 @@
+"""Where blocks may be cut so that no entry is torn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import polars as pl
+
+from smtplog.read import grammar, source
+from smtplog.read.envelope import export
+from smtplog.read.envelope.containers import Container, unwrap
+from smtplog.read.envelope.heads import ENVELOPES, GRAMMAR, Envelope
+from smtplog.read.envelope.unfold import COPIED, stampers
+from smtplog.read.source import LINE_BYTES, Block
+
+REACH = 256 * 1024
+"""So many octets from its end a block is searched for the beginning of its last entry."""
+WINDOW = 200
+"""So many lines may lie between the parts or copies of an entry."""
+
+
+def whole(
+    blocks: Iterable[Block], envelopes: tuple[Envelope, ...], container: Container | None = None
+) -> Iterator[Block]:
+    """Cut blocks again so that no entry is torn.
+
+    Args:
+        blocks: whole lines, in order, of one input.
+        envelopes: as `order` sorted them.
+        container: what the lines are packed in.
+
+    Yields:
+        Blocks with the same lines; the last entry of a block may stand in the next.
+    """
+    held, held_lines = b"", 0
+    for block in blocks:
+        data = held + block.data
+        first, offset = block.first_line - held_lines, block.offset - len(held)
+        cut = len(data) if block.is_last else _cut(data, envelopes, container)
+        held = data[cut:]
+        held_lines = held.count(b"\n")
+        if cut or block.is_last:
+            yield Block(block.source, data[:cut], first, offset, is_last=block.is_last, problem=block.problem)
+
+
+def _cut(data: bytes, envelopes: tuple[Envelope, ...], container: Container | None) -> int:
+    """Where the last entry begins that may go on in what follows."""
+    if container and container.is_blocks:
+        return export.cut(data) or len(data) * (len(data) > LINE_BYTES)
+    start = max(0, len(data) - REACH)
+    start = data.find(b"\n", start - 1) + 1 if start else 0
+    tail = data[start:]
+    if container:
+        keep = _first_open_inside(source.lines(Block("", tail, 0, 0)), container)
+    else:
+        keep = _first_open(
+            [line.decode("utf-8", "replace").rstrip("\r\n") for line in tail.split(b"\n")[:-1]], envelopes
+        )
+    rest = tail.split(b"\n")[keep:-1]
+    return len(data) - sum(map(len, rest)) - len(rest) if keep or not start else len(data)
+
+
+def _first_open_inside(lines: pl.DataFrame, container: Container) -> int:
+    """Index of the first line, from the end, of what may still go on, in a container."""
+    inside = unwrap(lines, container)
+    cut = inside.filter(pl.col("is_cut"))["line"].min()
+    keep = cut if isinstance(cut, int) else lines.height
+    head = pl.format(" {}[{}]: ", pl.col("program").fill_null("-"), pl.col("pid").fill_null(0))
+    if not container.names_program:
+        head = pl.lit("")
+    told = inside.select(t=pl.concat_str(head, pl.col("inner").fill_null("")))["t"].to_list()
+    first = _first_open(told, ENVELOPES)
+    return min(keep, inside["line"][first]) if first < len(told) else keep
+
+
+def _first_open(lines: list[str], envelopes: tuple[Envelope, ...]) -> int:
+    """Index of the first line, from the end, of what may still go on."""
+    last = len(lines) - 1
+    if envelopes[0].is_plain:
+        goes_on = grammar.compiled(GRAMMAR, "continuation")
+        while last > 0 and (not lines[last] or goes_on.fullmatch(lines[last])):
+            last -= 1
+        return max(last, 0)
+    start = max(0, len(lines) - WINDOW)
+    mine = [i for i in range(start, len(lines)) if any(f" {p}[" in lines[i] for p in stampers())]
+    part = grammar.compiled(GRAMMAR, "part")
+    unpaired: dict[str, tuple[int, str]] = {}
+    torn: dict[str, tuple[int, int, int]] = {}
+    for i in mine:
+        head, _, text = lines[i].partition("]: ")
+        who = head.rpartition(" ")[2]
+        found = part.fullmatch(text)
+        number = int(found["part_number"]) if found else 1
+        if found:
+            torn[who] = (i if number == 1 else torn.get(who, (i, 0, 0))[0], number, int(found["part_count"]))
+            text = found["part_text"] or ""
+        if number > 1:
+            continue
+        before = unpaired.pop(who, (i, ""))
+        if before[1] == text:
+            if found:
+                torn[who] = (before[0], *torn[who][1:])
+        elif i == mine[-1] or (found and found["part_mark"] == "\\") or any(word in text for word in COPIED):
+            unpaired[who] = (i, text)
+    open_ones = [first for first, number, count in torn.values() if number < count]
+    return min([len(lines), *open_ones, *(i for i, _ in unpaired.values())])
