@@ -285,20 +285,9 @@ def _split(data: bytes) -> pl.Series:
     return found.to_series().slice(int(is_magic)).rechunk()
 
 
-def decoded(cells: pl.Series) -> pl.Series:
+def text_of(cells: pl.Series) -> pl.Series:
     r"""Octets as text; what is not UTF-8 reads as `\xNN`."""
     try:
         return cells.cast(pl.String)
     except pl.exceptions.ComputeError:
         return pl.Series([cell.decode("utf-8", "backslashreplace") for cell in cells.to_list()], dtype=pl.String)
-
-
-def text_of(lists: pl.Series) -> pl.Series:
-    """Lists of octets as text; null stays null."""
-    lists = lists.list.drop_nulls()
-    flat = lists.explode().drop_nulls()
-    ends = lists.list.len().fill_null(0).cum_sum().cast(pl.Int64)
-    offsets = pl.concat([pl.Series([0], dtype=pl.Int64), ends]).to_arrow().buffers()[1]
-    octets = flat.to_arrow().buffers()[1]
-    cells = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(lists), [None, offsets, octets])
-    return decoded(pl.Series(pl.from_arrow(cells))).set(lists.is_null(), None)

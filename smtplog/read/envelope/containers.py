@@ -230,7 +230,7 @@ def _from_octets(read: pl.DataFrame) -> pl.DataFrame:
         lists = read["inner"].gather(rows).str.json_decode(pl.List(pl.UInt8))
     except pl.exceptions.PolarsError:  # several texts in one field
         return read
-    return read.with_columns(read["inner"].scatter(rows, text_of(lists.cast(pl.List(pl.UInt8)))))
+    return read.with_columns(read["inner"].scatter(rows, text_of(lists.list.drop_nulls().cast(pl.Binary))))
 
 
 def _complete(read: pl.DataFrame) -> pl.DataFrame:
