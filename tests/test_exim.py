@@ -60,8 +60,8 @@ def tables(*paths: str, log_host: str | None = None) -> dict[str, pl.DataFrame]:
         (f"{ID} == a@b.example routing defer (-51): come back", "deferral", {"status": "deferred", "detail": "come back"}),
         (f"{ID} Completed QT=1d2h3m4.5s", "completed", {"delay_s": 93784.5}),
         (f"{ID} cancelled by timeout_frozen_after", "expired_frozen", {}),
-        (f"{ID} removed by root", "cancelled", {"status": "cancelled"}),
-        (f"{ID} Frozen (delivery error message)", "frozen", {"status": "held"}),
+        (f"{ID} removed by root", "removed", {"status": "cancelled"}),
+        (f"{ID} Frozen (delivery error message)", "frozen_bounce", {"status": "held"}),
         ("H=(x) [192.0.2.9] F=<> temporarily rejected RCPT <a@b.example>: 450 4.2.1 later", "reject_rcpt",
          {"status": "temp_rejected", "sender": "", "reply_code": 450, "enhanced_code": "4.2.1", "reply_text": "later"}),
         ("H=mx.c.example [2001:db8::1]:99 rejected MAIL <a@c.example>", "reject_mail", {"stage": "mail", "client_ip": "2001:db8::1"}),
@@ -160,3 +160,30 @@ def test_fail2ban_lines(corpora: Path) -> None:
         ):
             wrong.append((line, at, host))
     assert not wrong
+
+
+SCENES = Path(__file__).parent.parent / "samples/exim"
+
+
+def test_words_about_a_whole_message() -> None:
+    """Held, thawed, cancelled, expired: each recipient that is still open has the word, those that are done have not."""
+    made = tables(str(SCENES / "frozen-and-cancelled.log"))
+    of = {
+        row["queue_id"][-2:]: {one["address"]: one["status"] for one in row["recipients"]}
+        for row in made["messages"].iter_rows(named=True)
+        if row["queue_id"].startswith("1xVPa")
+    }
+    open_ones = dict.fromkeys(('"a b"@sink.example', "two@sink.example"), "cancelled")
+    assert of["03"] == {"three@local.example": "delivered"} | open_ones
+    assert of["01"] == dict.fromkeys(("one@sink.example", "two@sink.example"), "bounced")
+    assert of["04"] == {"late@sink.example": "held"}
+    assert of["05"] == {"thawed@sink.example": "active"}
+    assert not made["deliveries"].filter(pl.col("status") == "active").height
+
+
+def test_a_refusal_after_the_data_is_one_for_each_recipient() -> None:
+    """The reject log names them."""
+    made = tables(str(SCENES / "reject-log.log"))
+    two = made["deliveries"].filter(pl.col("queue_id") == "1xVPXB-0000kH-1g")
+    assert two["recipient"].to_list() == ["alice@local.example", "ok@sink.example"]
+    assert two["status"].to_list() == ["rejected", "rejected"]

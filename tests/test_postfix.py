@@ -134,5 +134,5 @@ def test_kinds_of_one_name_play_one_part() -> None:
     """Kinds that share a name share their roles, because events are stitched by name."""
     roles: dict[str, set[tuple[Any, ...]]] = {}
     for kind in postfix.FORMAT.kinds:
-        roles.setdefault(kind.name, set()).add((kind.message, kind.session, kind.delivers, kind.expires))
+        roles.setdefault(kind.name, set()).add((kind.message, kind.session, kind.delivers, kind.for_all))
     assert {name for name, found in roles.items() if len(found) > 1} == set()

@@ -74,7 +74,15 @@ class Complete:
     whole: str
 
 
-Step = Split | Lookup | Constant | Trim | Sum | Complete
+@dataclass(frozen=True)
+class Each:
+    """A field's text becomes the list of all that a rule finds in it, brackets taken off."""
+
+    source: str
+    rule: str
+
+
+Step = Split | Lookup | Constant | Trim | Sum | Complete | Each
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +107,12 @@ class Kind:
     hands_on: bool = False
     """The session goes on in another service, whose record it is."""
     delivers: bool = False
-    """It reports a delivery attempt; `status` is in the words of the contract, or absent for what is no mail."""
-    expires: bool = False
-    """It ends every recipient that is still open, without naming them."""
+    """It reports a delivery attempt; `status` is in the words of the contract, or absent for what is no mail. A list
+    `recipients` makes one of each."""
+    for_all: str | None = None
+    """The status it gives every recipient that is still open, without naming them; `active` undoes `held`."""
+    takes_back: tuple[str, ...] = ()
+    """With `for_all`: final words of the same delivery run that it takes back."""
     origin: str | None = None
     """Where a message comes from when it starts with this entry."""
     finding: tuple[str, str, str] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum
+from smtplog.formats.base import Complete, Constant, Each, Format, Kind, Lookup, Split, Step, Sum
 
 SECONDS = {
     "weeks_part": 604800.0,
@@ -45,11 +45,15 @@ TLS_VERSION = {
     "TLSv1.1": "TLSv1.1", "TLSv1": "TLSv1", "SSL3.0": "SSLv3", "SSLv3": "SSLv3",
 }  # fmt: skip
 
+FAILED = "5.0.0"
+"""What Exim's bounces say of every failure. src/deliver.c, deliver_message(), "Status: "."""
+
 _TLS = (Split("tls", ("tls_parts",), is_spent=True), Lookup("tls_name", "tls_version", TLS_VERSION))
 _REASON = (
     Split("detail", ("remote_said", "malformed", "closed", "timed_out")),
     Lookup("command", "stage", COMMAND_STAGE, letters=4),
 )
+_LISTED = Each("recipients", "one_listed")
 _ARRIVAL = (
     Split("auth", ("auth_parts",), is_spent=True),
     *_TLS,
@@ -57,6 +61,7 @@ _ARRIVAL = (
     Lookup("spf", "spf_result", {"SPF": "pass"}),
     Lookup("dmarc", "dmarc_result", {"DMARC": "accept"}),
     *_seconds("receive_time", "receive_s"),
+    _LISTED,
 )
 _SENT = (
     Lookup("recipient", "status", NOWHERE),
@@ -88,7 +93,7 @@ _FAILED = (
     Lookup("reply_code", "status", {"5": "bounced"}, letters=1),
     Split("detail", ("given_up", "all_failing")),
     Lookup("expiry", "status", {"retry timeout exceeded": "expired", "all hosts ": "expired"}, default="bounced"),
-    Constant("enhanced_code", "5.0.0"),
+    Constant("enhanced_code", FAILED),
     *_TLS,
     Split("tail", ("delivery_more",), is_spent=True),
     Split("auth", ("auth_parts",), is_spent=True),
@@ -115,6 +120,7 @@ def _refused(stage: str, *more: Step) -> tuple[Step, ...]:
         Split("detail", ("own_reply",)),
         Split("headers", ("reject_log",), is_spent=True),
         Split("header_fields", ("header_message_id",), is_spent=True),
+        Each("recipients", "one_in_brackets"),
         Split("auth", ("auth_parts",), is_spent=True),
         *_TLS,
         Constant("stage", stage),
@@ -140,6 +146,12 @@ def _kind(name: str, *rules: str, **more: Any) -> Kind:
     if more.get("session"):
         more["session_by"] = "peer"
     return Kind(name, rules or (name,), (), may_refuse=True, **more)
+
+
+def _whole(name: str, status: str, *rules: str, code: str | None = None, **more: Any) -> Kind:
+    """A word about a whole message, for every recipient that is still open."""
+    said = (Constant("status", status), *((Constant("enhanced_code", code),) if code else ()))
+    return _kind(name, *rules, steps=said, message="part", for_all=status, **more)
 
 
 def _refusal(name: str, stage: str, *rules: str, steps: tuple[Step, ...] = (), **more: Any) -> Kind:
@@ -197,7 +209,7 @@ _SESSIONS = (
     _kind("command_timeout", steps=_closed("timeout"), session="end"),
     _kind("data_timeout", steps=_closed("timeout"), session="end"),
     _kind("call_dropped", "dropped_call", steps=_closed("server"), session="part"),
-    _kind("incomplete_transaction", "incomplete", session="part"),
+    _kind("incomplete_transaction", "incomplete", steps=(_LISTED,), session="part"),
     _kind("synchronization_error", "sync_error", steps=_closed("error"), session="part"),
     _kind("input_lost", session="part"),
     _kind("auth_failed", "auth_failed", "auth_failed_local", session="part", login_failed=True),
@@ -249,15 +261,7 @@ _QUEUE = (
     _kind(
         "deferral", "deferral_parents", "deferral_odd", "deferral_plain", steps=_DEFERRED, message="part", delivers=True
     ),
-    _kind(
-        "discarded",
-        "blackholed",
-        "blackholed_otherwise",
-        "discarded_filter",
-        steps=(Constant("status", "discarded"),),
-        message="part",
-        delivers=True,
-    ),
+    _whole("discarded", "discarded", "blackholed", "blackholed_otherwise", "discarded_filter"),
     _kind("suppressed", message="part", steps=_SENT[2:]),
     _kind("arrival", "arrival_odd", steps=_ARRIVAL, message="start", session="part", origin="smtp"),
     _kind("local_arrival", "local_arrival_odd", steps=_ARRIVAL, message="start", origin="local"),
@@ -273,10 +277,13 @@ _QUEUE = (
         "fake_reject", "fake_reject", "fake_reject_for", steps=_ARRIVAL, message="start", session="part", origin="smtp"
     ),
     _kind("still_frozen", message="part"),
-    _kind("frozen", steps=(Constant("status", "held"),), message="part", delivers=True),
-    _kind("unfrozen", message="part"),
-    _kind("expired_frozen", "expired_frozen", "expired_old", message="part", expires=True),
-    _kind("cancelled", steps=(Constant("status", "cancelled"),), message="part", delivers=True),
+    _whole("frozen_bounce", "held", takes_back=("bounced",)),
+    _whole("frozen", "held"),
+    _kind("unfrozen", message="part", for_all="active"),
+    _whole("expired_frozen", "expired", "expired_frozen", "expired_old", code=FAILED),
+    _whole("cancelled_by_filter", "bounced", code=FAILED),
+    _whole("cancelled", "cancelled", code=FAILED),
+    _whole("removed", "cancelled"),
     _kind("locked", message="part"),
     _kind("error_ignored", message="part"),
     _kind("marked_delivered", message="part"),
@@ -287,7 +294,7 @@ _QUEUE = (
     _kind("prdr_result", "prdr_result", "prdr_said", message="part"),
     _kind("cutthrough_failed", message="part"),
     _kind("dkim", message="part"),
-    _kind("spam_verdict", message="part"),
+    _kind("spam_verdict", steps=(_LISTED,), message="part"),
     _kind("dkim_problem", message="part"),
     _kind("dane", message="part"),
     _kind("certificate", message="part"),

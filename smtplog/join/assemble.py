@@ -10,9 +10,11 @@ import polars as pl
 from smtplog.contract import schema
 from smtplog.contract.fields import STAMP
 from smtplog.contract.records import Delivery, Message, Record
+from smtplog.join import closings
+from smtplog.join.closings import NO_ATTEMPT
 from smtplog.join.view import SOURCE_SHIFT, Frames, Links, View
 
-ALWAYS = frozenset({"queue_id", "status", "recipient", "original_recipient"})
+ALWAYS = frozenset({"queue_id", "status", "recipient", "original_recipient", "recipients"})
 
 FINAL = ("delivered", "sent", "bounced", "expired", "rejected", "discarded", "expanded", "cancelled")
 WORST_FIRST = ("bounced", "expired", "rejected", "cancelled", "discarded", "sent", "delivered", "expanded")
@@ -40,7 +42,9 @@ def messages_and_deliveries(
     attempts = _attempts(events, told, view, hops)
     deliveries = None
     if "deliveries" in view.wanted:
-        deliveries = shape(attempts, view.columns("deliveries", Delivery), Delivery)
+        deliveries = shape(
+            attempts.filter(pl.col("status") != "active"), view.columns("deliveries", Delivery), Delivery
+        )
     messages = None
     if "messages" in view.wanted:
         if view.wants("messages", "verdicts"):
@@ -67,7 +71,10 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
         gives = [name for name in frame.columns if name in names]
         if kind.delivers:
             gives = [name for name in gives if name in ("queue_id", *OF_MESSAGE)]
-        first = frame.select("life", "seq", "place", *gives).sort("seq").unique("life", keep="first").drop("seq")
+        some = frame.select("life", "seq", "place", *gives)
+        if kind.message == "start" and "recipients" in frame.columns:
+            some = some.with_columns(recipient_count=frame["recipients"].list.len().cast(pl.Int64))
+        first = some.sort("seq").unique("life", keep="first").drop("seq")
         if kind.origin and kind.message == "start":
             first = first.with_columns(origin=pl.lit(kind.origin))
         if kind.message == "end" and not kind.delivers:
@@ -95,16 +102,20 @@ def message_key(told: pl.DataFrame, view: View) -> pl.Expr:
 
 def _attempts(events: Frames, told: pl.DataFrame, view: View, hops: Links) -> pl.DataFrame:
     """Every delivery attempt of these lives with the columns that were asked for, and what ends them."""
-    mine = [frame.with_columns(_kind=pl.lit(label)) for label, frame in events.items() if view.kind(label).delivers]
+    mine = [
+        _each(frame).with_columns(_kind=pl.lit(label)) for label, frame in events.items() if view.kind(label).delivers
+    ]
     empty = pl.DataFrame(
         schema={"life": pl.UInt32, "seq": pl.Int64, "place": pl.UInt32, "status": pl.String, "queue_id": pl.String,
                 "recipient": pl.String, "original_recipient": pl.String, "at": pl.Datetime("us", "UTC"), "_kind": pl.String}
     )  # fmt: skip
     tries = pl.concat([empty, *mine], how="diagonal").filter(pl.col("status").is_not_null())
-    ended = [events[label] for label in events if view.kind(label).expires]
-    if ended:
-        tries = pl.concat([tries, _expired(tries, pl.concat(ended, how="diagonal"))], how="diagonal")
-    tries = tries.sort("life", "seq", "recipient", "original_recipient")
+    more = [closings.for_all(events, tries, view)]
+    if view.wants("messages", "status", "recipients"):
+        over = told.filter("has_end").select("number")
+        more.append(closings.listed(events, tries, view).join(over, left_on="life", right_on="number", how="anti"))
+    tries = pl.concat([tries, *(rows for rows in more if rows.height)], how="diagonal")
+    tries = closings.with_reasons(tries.sort("life", "seq", "recipient", "original_recipient"))
     if tries.is_empty() and "deliveries" not in view.wanted and not view.wants("messages", "status", "recipients"):
         return tries
     gives = [n for n in ("message_key",) if n in told.columns] + [
@@ -119,18 +130,13 @@ def _attempts(events: Frames, told: pl.DataFrame, view: View, hops: Links) -> pl
     return _complete(both, view)
 
 
-def _expired(tries: pl.DataFrame, ended: pl.DataFrame) -> pl.DataFrame:
-    """One row for each recipient that is still open when its message expires; it carries its last transient reason."""
-    last = tries.sort("seq").unique(["life", "recipient", "original_recipient"], keep="last", maintain_order=True)
-    still = last.filter(pl.col("status").is_in(["deferred", "held"]))
-    end = ended.select("life", "seq", "at", "place", *(c for c in ("sender",) if c in ended.columns)).unique(
-        "life", keep="first"
-    )
-    named = still.drop("seq", "at", "place", *(c for c in ("sender", "delay_s") if c in still.columns)).join(
-        end, on="life"
-    )
-    nameless = end.join(last, on="life", how="anti")
-    return pl.concat([named, nameless], how="diagonal").with_columns(status=pl.lit("expired"))
+def _each(frame: pl.DataFrame) -> pl.DataFrame:
+    """An entry that names many recipients tells of as many deliveries."""
+    if "recipients" not in frame.columns:
+        return frame
+    one = pl.coalesce("recipients", "recipient") if "recipient" in frame.columns else pl.col("recipients")
+    some = pl.when(pl.col("recipients").list.len() > 0).then("recipients")
+    return frame.with_columns(recipients=some).explode("recipients").with_columns(recipient=one).drop("recipients")
 
 
 def _complete(tries: pl.DataFrame, view: View) -> pl.DataFrame:
@@ -153,7 +159,8 @@ def _complete(tries: pl.DataFrame, view: View) -> pl.DataFrame:
     if wants("deliveries", "attempt"):
         tries = tries.with_columns(attempt=_attempt())
     if view.diagnose and (wants("deliveries", *REASONS) or wants("messages", "recipients")):
-        tries = tries.hstack(view.diagnose(tries))
+        waiting = tries.with_columns(pl.col("status").replace({"active": "held"}))  # nothing has failed
+        tries = tries.hstack(view.diagnose(waiting))
     if wants("deliveries", "delivery_key"):
         tries = tries.with_columns(delivery_key=_delivery_key(tries))
     return tries
@@ -161,7 +168,9 @@ def _complete(tries: pl.DataFrame, view: View) -> pl.DataFrame:
 
 def _attempt() -> pl.Expr:
     """Which attempt for its recipient; giving up is none, it keeps the number of the last."""
-    counted = (pl.col("status") != "expired").cum_sum().over("life", "recipient", "original_recipient").cast(pl.Int64)
+    counted = (
+        (~pl.col("status").is_in(NO_ATTEMPT)).cum_sum().over("life", "recipient", "original_recipient").cast(pl.Int64)
+    )
     return pl.when(pl.col("message_key").is_not_null()).then(pl.max_horizontal(counted, pl.lit(1)))
 
 
@@ -226,9 +235,9 @@ def _results(attempts: pl.DataFrame) -> pl.DataFrame:
         .group_by("life", "recipient", "original_recipient", maintain_order=True)
         .agg(
             status=pl.col("status").last(),
-            attempts=pl.max_horizontal((pl.col("status") != "expired").sum().cast(pl.Int64), pl.lit(1)),
-            first_at=pl.col("at").first(),
-            last_at=pl.col("at").last(),
+            attempts=(~pl.col("status").is_in(NO_ATTEMPT)).sum().cast(pl.Int64),
+            first_at=pl.col("at").filter(pl.col("status") != "active").first(),
+            last_at=pl.col("at").filter(pl.col("status") != "active").last(),
             reason=pl.col("reason").last(),
             relay_name=pl.col("relay_name").last(),
         )
@@ -242,7 +251,7 @@ def _status() -> Any:
     """Deferred, held or active while any recipient is open; else the worst."""
     statuses = pl.col("statuses")
     out: Any = pl.when(statuses.is_null()).then(pl.when("has_end").then(pl.lit("unknown")).otherwise(pl.lit("active")))
-    for name in ("deferred", "held"):
+    for name in ("deferred", "held", "active"):
         out = out.when(statuses.list.contains(name) & ~pl.col("has_end")).then(pl.lit(name))
     for name in WORST_FIRST:
         out = out.when(statuses.list.contains(name)).then(pl.lit(name))

@@ -159,7 +159,7 @@ class Stitcher:
         if "events" in self.wanted and role is not None:
             return True
         wants = "messages" in self.wanted or "deliveries" in self.wanted
-        return wants and (role is not None or (kind.delivers and "deliveries" in self.wanted) or kind.expires)
+        return wants and (role is not None or (kind.delivers and "deliveries" in self.wanted))
 
     def _place(self, place: Place) -> int:
         key = (place.host, place.program)

@@ -16,7 +16,7 @@ from smtplog.contract import fields as contract_fields
 from smtplog.contract import schema
 from smtplog.contract.fields import Spelling
 from smtplog.contract.records import TABLES, Event
-from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum, Trim
+from smtplog.formats.base import Complete, Constant, Each, Format, Kind, Lookup, Split, Step, Sum, Trim
 from smtplog.read import grammar
 from smtplog.read.detect import Place, place
 from smtplog.read.dispatch import Rules, of_kinds, of_split, sort_out
@@ -208,8 +208,8 @@ def meaning(hits: pl.DataFrame, name: str, kind: Kind, wanted: Wanted) -> pl.Dat
             hits = hits.drop(step.source, strict=False) if step.is_spent else hits
             lazy, names = hits.lazy(), list(hits.columns)
             continue
-        lazy = lazy.with_columns(_step(step, names))
-        names += [n for n in outputs(name, step) if n not in names and not isinstance(step, Complete)]
+        lazy = lazy.with_columns(_step(step, names, name))
+        names += [n for n in outputs(name, step) if n not in names and not isinstance(step, Complete | Each)]
         if isinstance(step, Sum):
             names = [n for n in names if n not in step.parts]
             lazy = lazy.select(names)
@@ -219,9 +219,14 @@ def meaning(hits: pl.DataFrame, name: str, kind: Kind, wanted: Wanted) -> pl.Dat
     )
 
 
-def _step(step: Step, names: list[str]) -> pl.Expr | list[pl.Expr]:
+def _step(step: Step, names: list[str], name: str) -> pl.Expr | list[pl.Expr]:
     """What a step adds."""
     match step:
+        case Each(source, rule) if source in names:
+            found = pl.col(source).str.extract_all(grammar.shape(name, rule).pattern)
+            return found.list.eval(pl.element().str.strip_chars("<>"))
+        case Each():
+            return []
         case Trim(source, suffix):
             text = pl.col(source)
             return pl.when(text.str.ends_with(suffix)).then(text.str.head(-len(suffix))).otherwise(text)

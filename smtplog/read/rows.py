@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from smtplog.contract.records import Event, Unparsed
-from smtplog.formats.base import Complete, Constant, Format, Kind, Lookup, Split, Step, Sum, Trim
+from smtplog.formats.base import Complete, Constant, Each, Format, Kind, Lookup, Split, Step, Sum, Trim
 from smtplog.read import envelope, grammar
 from smtplog.read.clock import Clock
 from smtplog.read.columns import other_kinds, spelling
@@ -18,7 +18,7 @@ from smtplog.read.dispatch import of_kinds, of_split
 from smtplog.read.grammar import Refused
 from smtplog.read.plan import split_fields
 
-Fields = dict[str, str | None]
+Fields = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,11 @@ def _take_step(captured: Fields, name: str, step: Step) -> Fields:
             return {f: v for f, v in both.items() if f != source} if step.is_spent else both
         case Sum(target, parts):
             return _sum(captured, target, parts)
+        case Each(source, rule):
+            every = grammar.compiled(name, rule).findall
+            text = captured.get(source)
+            found_all = None if text is None else [one.strip("<>") for one in every(text)]
+            return captured | ({source: found_all} if source in captured else {})
         case Complete(source, whole):
             part, full = captured.get(source), captured.get(whole)
             is_part = part is not None and full is not None and full.startswith(f"{part}@")

@@ -26,7 +26,7 @@ LIFE = (
 
 KINDS = (
     Kind("queued", ("queued_loose", "queued_bare"), QMGR, may_refuse=True, message="part"),
-    Kind("expired", ("expired",), QMGR, message="part", expires=True),
+    Kind("expired", ("expired",), QMGR, message="part", for_all="expired"),
     Kind("picked_up", ("picked_up",), ("pickup",), message="start", origin="local"),
     Kind("requeued", ("requeued",), ("pickup",), message="start", origin="requeue"),
     Kind(
