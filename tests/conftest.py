@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,9 @@ import pytest
 TOP = Path(__file__).parent.parent
 SAMPLES = TOP / "samples"
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+KEPT = tempfile.TemporaryDirectory(prefix="smtplog-tests-")
+"""What the program keeps between runs is kept for these tests only; nothing is left in the user's folder."""
+os.environ["XDG_CACHE_HOME"] = KEPT.name
 JUNE_2026 = 1_782_000_000
 """A file time (2026-06-21): files made by tests are as old as this when the year matters."""
 

@@ -157,11 +157,11 @@ def folder() -> Path:
 
 
 @cache
-def _sources() -> tuple[Path, ...]:
+def _sources(grammars: Path) -> tuple[Path, ...]:
     """All that a pattern is made of: the grammars, and what flattens them."""
     lark_itself = Path(str(find_spec("lark").origin))  # type: ignore[union-attr]
     code = sorted(Path(__file__).parent.glob("*.py"))
-    return (*sorted(folder().glob("*.lark")), *code, Path(str(onepass.__file__)), lark_itself)
+    return (*sorted(grammars.glob("*.lark")), *code, Path(str(onepass.__file__)), lark_itself)
 
 
 @cache
@@ -226,7 +226,7 @@ def shape(grammar: str, rule: str) -> Shape:
         GrammarError: names the rule and the place that cannot become one linear pattern: recursion, a template, a
             field named twice, a look-around other than the one allowed, a class that the two engines read differently.
     """
-    kept = keep.find(_sources(), f"{grammar}/{rule}")
+    kept = keep.find(_sources(folder()), f"{grammar}/{rule}")
     if kept:
         flattened, fields, always, (after_id, begins), needle = kept
         return Shape(grammar, rule, flattened, tuple(fields), frozenset(always), (after_id, tuple(begins)), needle)
@@ -235,7 +235,7 @@ def shape(grammar: str, rule: str) -> Shape:
     id_ = _ID.match(text) or _SHAPED_ID.match(text)
     opening = bool(id_), onepass.openings(text[id_.end() :] if id_ else text)
     needle = onepass.needle(text)
-    keep.add(_sources(), f"{grammar}/{rule}", [text, flat.fields, sorted(flat.always), opening, needle])
+    keep.add(_sources(folder()), f"{grammar}/{rule}", [text, flat.fields, sorted(flat.always), opening, needle])
     return Shape(grammar, rule, text, tuple(flat.fields), frozenset(flat.always), opening, needle)
 
 
