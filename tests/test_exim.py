@@ -187,3 +187,11 @@ def test_a_refusal_after_the_data_is_one_for_each_recipient() -> None:
     two = made["deliveries"].filter(pl.col("queue_id") == "1xVPXB-0000kH-1g")
     assert two["recipient"].to_list() == ["alice@local.example", "ok@sink.example"]
     assert two["status"].to_list() == ["rejected", "rejected"]
+
+
+def test_bounces_know_what_they_are_about() -> None:
+    """`R=` names the message that failed."""
+    made = tables(str(SCENES / "frozen-and-cancelled.log"))
+    found = {row["queue_id"][-2:]: row for row in made["messages"].iter_rows(named=True)}
+    assert found["02"]["parent_key"] == "-/-/1xVPag-0001Zz-01"
+    assert found["01"]["child_keys"] == ["-/-/1xVPag-0001Zz-02"]

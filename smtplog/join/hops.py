@@ -1,7 +1,7 @@
 """Which message came out of which: re-injection by a content filter, forwarding, bounces, a second instance.
 
 Links, in the order of trust: the id that the next hop was told of (`orig_queue_id`), the MTA's own word (`forwarded as`,
-`notification:`), and `queued as ID` by a relay that is this same system and where a message of that id really came in
+`notification:`, a bounce's `R=`), and `queued as ID` by a relay that is this same system and where a message of that id really came in
 from it. What a remote host calls its id may look like one of ours and is never followed.
 """
 
@@ -78,6 +78,8 @@ class Hops:
 
     def _handed(self, new: pl.DataFrame, kind: Kind, table: pl.DataFrame, view: View) -> list[pl.DataFrame]:
         out = []
+        if "parent_queue_id" in new.columns:
+            out.append(_named_parents(new.filter(pl.col("parent_queue_id").is_not_null()), kind, view))
         if "next_queue_id" in new.columns:
             origin = pl.lit(kind.hands_over) if kind.hands_over else _origin(new, view)
             handed = new.with_columns(origin=origin).filter(
@@ -136,7 +138,7 @@ class Hops:
 
     def _linked(self) -> pl.DataFrame:
         pairs = self.handovers.join(
-            self.known, left_on=["host", "child_id"], right_on=["host", "queue_id"], suffix="_child"
+            self.known, left_on=["host", "child_id"], right_on=["host", "queue_id"], suffix="_child", nulls_equal=True
         )
         near = (pl.col("at_child") - pl.col("at")).abs() <= _WINDOW
         pairs = pairs.filter(near & (pl.col("message_key") != pl.col("parent_key")))
@@ -153,9 +155,21 @@ class Hops:
         )
         if maybe.is_empty():
             return nothing
-        came = maybe.join(self.births, left_on=["host", "next_queue_id"], right_on=["host", "queue_id"])
+        came = maybe.join(
+            self.births, left_on=["host", "next_queue_id"], right_on=["host", "queue_id"], nulls_equal=True
+        )
         rows = came.filter((pl.col("tried_at") - pl.col("at")).abs() <= _WINDOW)["row"].unique()
         return nothing.scatter(rows, True) if len(rows) else nothing
+
+
+def _named_parents(new: pl.DataFrame, kind: Kind, view: View) -> pl.DataFrame:
+    """Messages whose first line names the message they are about (Exim's `R=`), where ids are never used again."""
+    parent = new.select("place", first_at="at",
+                        queue_id="parent_queue_id", has_start=pl.lit(True))  # fmt: skip
+    return new.select(
+        view.of_place(new, "host"), "at", parent.select(message_key(parent, view).alias("parent_key")).to_series(),
+        origin=pl.lit(kind.origin, dtype=pl.String), child_id="queue_id",
+    ).select(*HANDOVER)  # fmt: skip
 
 
 def _origin(frame: pl.DataFrame, view: View) -> pl.Expr:

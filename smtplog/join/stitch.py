@@ -351,5 +351,5 @@ def needed_fields(wanted: Iterable[str]) -> frozenset[str]:
     if "verdicts" in names:
         names |= {"verdict_program", "verdict", "score"}
     if not names.isdisjoint(LINKS):
-        names |= {"relay_name", "relay_ip", "client_ip", "next_queue_id"}
+        names |= {"relay_name", "relay_ip", "client_ip", "next_queue_id", "parent_queue_id"}
     return names | assemble.ALWAYS
