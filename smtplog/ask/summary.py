@@ -16,7 +16,8 @@ import polars as pl
 from smtplog.ask.diagnose import wording
 from smtplog.ask.query import Query
 from smtplog.errors import QueryError
-from smtplog.read.columns import LIGHT, Parsed
+from smtplog.read.columns import Parsed
+from smtplog.read.meaning import LIGHT
 
 STATUSES = ("delivered", "sent", "deferrals", "bounced", "expired", "rejected", "temp_rejected", "discarded", "held",
             "cancelled", "expanded", "internal")  # fmt: skip

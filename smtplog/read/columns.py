@@ -6,21 +6,21 @@ reason. `rows.py` does the same for one entry; the samples prove the two equal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import polars as pl
 
-from smtplog.contract import fields as contract_fields
 from smtplog.contract import schema
-from smtplog.contract.fields import Spelling
-from smtplog.contract.records import TABLES, Event
-from smtplog.formats.base import Complete, Constant, Each, Format, Kind, Lookup, Split, Step, Sum, Trim
+from smtplog.contract.records import Event
+from smtplog.formats.base import Format, Kind
 from smtplog.read import grammar
-from smtplog.read.detect import Place, place
-from smtplog.read.dispatch import Rules, of_kinds, of_split, sort_out
-from smtplog.read.plan import Wanted, active, needs, outputs, split_fields
+from smtplog.read.detect import Place
+from smtplog.read.detect import place as found_place
+from smtplog.read.dispatch import Rules, of_kinds, other_kinds, sort_out
+from smtplog.read.match import Texts, join, match_near
+from smtplog.read.meaning import meaning
+from smtplog.read.plan import Wanted, needs
 
 
 @dataclass(frozen=True)
@@ -51,25 +51,8 @@ class Parsed:
     rest: pl.DataFrame
 
 
-FEW = 3
-"""So few rules are quicker tried than sorted out."""
-AS_WRITTEN = pl.QueryOptFlags.none()
-"""The plans here are as short as they can be: looking for better ones would cost more than running them."""
-LIGHT = "failures"
-"""Among the wanted: what a success says beyond that it is one need not be read."""
 Found = dict[tuple[Format, Kind, str], list[pl.DataFrame]]
 """What each rule has found so far, whichever service wrote it: its steps are taken once."""
-SHORT_NEEDLE = 3
-"""Shorter literals are in too many texts to tell."""
-
-
-@cache
-def spelling(name: str) -> Spelling:
-    """How a field is spelt: as the records say, else by the ending of its name."""
-    for record in (Event, *TABLES.values()):
-        if name in schema.spellings(record):
-            return schema.spellings(record)[name]
-    return contract_fields.by_name(name)
 
 
 def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = None) -> Parsed:
@@ -81,247 +64,62 @@ def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = Non
         wanted: the fields that are needed.
     """
     who = entries.select("host", "program", "envelope").unique(maintain_order=True).with_row_index("place")
-    places = tuple(_place(row, formats) for row in who.iter_rows(named=True))
+    places = tuple(_placed(row, formats) for row in who.iter_rows(named=True))
     if who.height == 1:
-        entries = entries.with_columns(place=pl.lit(0, dtype=pl.UInt32))
+        place = pl.Series("place", [0], dtype=pl.UInt32).new_from_index(0, entries.height)
     else:
         keys = ["host", "program", "envelope"]
-        entries = entries.join(who, on=keys, how="left", nulls_equal=True, maintain_order="left")
-    routes: dict[tuple[str, tuple[Kind, ...]], int] = {}
-    route = [routes.setdefault((one.format.name, one.kinds), len(routes)) if one.format else None for one in places]
-    by_place = pl.Series(route, dtype=pl.UInt16)
-    text = entries.select(
-        row=pl.int_range(pl.len(), dtype=pl.UInt32), text="text", route=by_place.gather(entries["place"])
-    )
+        place = entries.select(keys).join(who, on=keys, how="left", nulls_equal=True, maintain_order="left")["place"]
+    texts = Texts(pl.int_range(entries.height, dtype=pl.UInt32, eager=True).alias("row"), entries["text"])
     found: Found = {}
     rest: list[pl.DataFrame] = []
-    for (number,), mine in text.partition_by("route", as_dict=True, include_key=False, maintain_order=True).items():
-        if number is None:
-            lost = pl.Series(["malformed" if one.program is None else "foreign" for one in places])
-            rest.append(mine.select("row", why=lost.gather(entries["place"].gather(mine["row"]))))
+    for one in dict.fromkeys(one.format for one in places):
+        mine = texts.filter(pl.Series([p.format is one for p in places]).gather(place)) if who.height > 1 else texts
+        if one is None:
+            lost = pl.Series(["malformed" if p.program is None else "foreign" for p in places])
+            rest.append(pl.DataFrame({"row": mine.row, "why": lost.gather(place.gather(mine.row))}))
             continue
-        one = places[route.index(int(number))]
-        for kinds in (one.kinds, other_kinds(one.format, one.kinds)):
-            mine = _match_all(mine, one.format, kinds, wanted, found)  # type: ignore[arg-type]
-        rest.append(mine.select("row", why=pl.lit("unknown")))
+        left = _read(mine, one, [p.kinds if p.format is one else () for p in places], place, wanted, found)
+        rest.append(left.row.to_frame().with_columns(why=pl.lit("unknown")))
     unread = pl.concat(rest).sort("row") if rest else pl.DataFrame(schema={"row": pl.UInt32, "why": pl.String})
     frames = (
-        KindFrame(one, kind, meaning(pl.concat(hits), one.grammar, kind, wanted))
+        KindFrame(one, kind, meaning(pl.concat(hits, rechunk=True) if len(hits) > 1 else hits[0], one.grammar, kind, wanted))
         for (one, kind, _), hits in found.items()
     )
-    return Parsed(entries, places, tuple(frames), unread)
+    return Parsed(entries.with_columns(place), places, tuple(frames), unread)
 
 
-def _place(row: dict[str, str | None], formats: Sequence[Format]) -> Place:
+def _placed(row: dict[str, str | None], formats: Sequence[Format]) -> Place:
     if row["envelope"] is None:
         return Place(None, None, None)
-    return place(row["host"], row["program"], formats)
+    return found_place(row["host"], row["program"], formats)
 
 
-@cache
-def other_kinds(one: Format, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
-    """What a service does not write, as far as is known: tried where nothing of its own fits, for logs that misname it."""
-    return tuple(kind for kind in one.kinds if kind not in kinds)
+def _read(
+    texts: Texts, one: Format, kinds: list[tuple[Kind, ...]], place: pl.Series, wanted: Wanted, found: Found
+) -> Texts:  # fmt: skip
+    """Offer texts to the kinds of their service, then to all others; gives back what none fits."""
+    routes = list(dict.fromkeys(kinds))
+    route_of = pl.Series([routes.index(mine) for mine in kinds], dtype=pl.UInt32)
+    for offered in (routes, [other_kinds(one, mine) for mine in routes]):
+        if texts.count == 0:
+            break
+        plans = [of_kinds(one.grammar, mine) for mine in offered]
+        route = route_of.gather(place.gather(texts.row)) if len(routes) > 1 else None
+        left = [_try(mine, one, rules, wanted, found) for rules, mine in sort_out(texts, plans, route)]
+        texts = join(left)
+    return texts
 
 
-def _match_all(mine: pl.DataFrame, one: Format, kinds: Sequence[Kind], wanted: Wanted, found: Found) -> pl.DataFrame:
-    """Offer every text to the rules that may begin like it; gives back what none fits."""
-    if mine.is_empty():
-        return mine
-    plan = of_kinds(one.grammar, tuple(kinds))
-    mine = _try(mine, one, plan.first, wanted, found)
-    if len(plan.buckets) < 2 or mine.is_empty():
-        return _try(mine, one, plan.in_order[len(plan.first) :], wanted, found)
-    left: list[pl.DataFrame] = []
-    for (number,), part in sorted(sort_out(mine, plan).items()):
-        rules = plan.buckets[number].rules if number < len(plan.buckets) else ()  # type: ignore[call-overload,operator]
-        left.append(_try(part, one, rules, wanted, found))
-    return _try(pl.concat(left), one, plan.others, wanted, found)
-
-
-def _try(mine: pl.DataFrame, one: Format, rules: Rules, wanted: Wanted, found: Found) -> pl.DataFrame:
+def _try(texts: Texts, one: Format, rules: Rules, wanted: Wanted, found: Found) -> Texts:
     """The first rule that fits a text has it; gives back what none fits."""
     for kind, rule in rules:
-        if mine.is_empty() or kind is None:
+        if texts.count == 0 or kind is None:
             break
-        hits, mine = _match_near(mine, one.grammar, rule, needs(one.grammar, kind, rule, wanted))
-        if not hits.is_empty():
+        hits, texts = match_near(texts, one.grammar, rule, needs(one.grammar, kind, rule, wanted))
+        if hits is not None:
             found.setdefault((one, kind, rule), []).append(hits)
-    return mine
-
-
-def _match(mine: pl.DataFrame, name: str, rule: str, fields: Wanted) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split a frame {row, text} into what a rule fits, as {row, its fields}, and the rest."""
-    shape = grammar.shape(name, rule)
-    kept = shape.fields if fields is None else tuple(f for f in shape.fields if f in fields)
-    witness = next((f for f in (*kept, *shape.fields) if f in shape.always), None)
-    if witness is None:
-        fits = mine["text"].str.contains(shape.anchored(())).alias("fits")
-        found = mine.hstack([fits]) if not kept else _groups(mine, shape.anchored(kept)).hstack([fits])
-        hits = found.filter("fits").drop("text", "fits")
-        return hits, mine if hits.is_empty() else mine.filter(~fits)
-    found = _groups(mine, shape.anchored(kept if witness in kept else (*kept, witness)))
-    misses = found[witness].null_count()
-    if misses == mine.height:
-        return found.clear().drop("text"), mine
-    if misses == 0:
-        return found.drop("text"), mine.clear()
-    fits = found[witness].is_not_null()
-    return found.filter(fits).drop("text"), mine.filter(~fits)
-
-
-def _match_near(mine: pl.DataFrame, name: str, rule: str, fields: Wanted) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The same, but only texts that may fit are read: a look at the beginning or a search is cheaper than a pattern."""
-    shape = grammar.shape(name, rule)
-    after_id, begins = shape.opening
-    if not after_id and "" not in begins:
-        is_near = mine.select(pl.any_horizontal(pl.col("text").str.starts_with(text) for text in begins)).to_series()
-    elif len(shape.needle) >= SHORT_NEEDLE:
-        is_near = mine["text"].str.contains(shape.needle, literal=True)
-    else:
-        return _match(mine, name, rule, fields)
-    count = int(is_near.sum())
-    if count == 0:
-        return mine.clear().drop("text"), mine
-    if count == mine.height:
-        return _match(mine, name, rule, fields)
-    hits, left = _match(mine.filter(is_near), name, rule, fields)
-    far = mine.filter(~is_near)
-    return hits, pl.concat([far, left]) if left.height else far
-
-
-def _groups(mine: pl.DataFrame, pattern: str) -> pl.DataFrame:
-    return (
-        mine.lazy()
-        .with_columns(pl.col("text").str.extract_groups(pattern).alias(" "))
-        .unnest(" ")
-        .collect(optimizations=AS_WRITTEN)
-    )
-
-
-def meaning(hits: pl.DataFrame, name: str, kind: Kind, wanted: Wanted) -> pl.DataFrame:
-    """Take the kind's steps and give every field its type."""
-    lazy, names = hits.lazy(), list(hits.columns)
-    for step in active(name, kind, wanted):
-        if isinstance(step, Split):
-            hits = _split(lazy.collect(optimizations=AS_WRITTEN), name, step, wanted)
-            hits = hits.drop(step.source, strict=False) if step.is_spent else hits
-            lazy, names = hits.lazy(), list(hits.columns)
-            continue
-        lazy = lazy.with_columns(_step(step, names, name))
-        names += [n for n in outputs(name, step) if n not in names and not isinstance(step, Complete | Each)]
-        if isinstance(step, Sum):
-            names = [n for n in names if n not in step.parts]
-            lazy = lazy.select(names)
-    keep = [c for c in names if c == "row" or wanted is None or c in wanted]
-    return lazy.select(*("row" if c == "row" else spelling(c).of_column(pl.col(c)).alias(c) for c in keep)).collect(
-        optimizations=AS_WRITTEN
-    )
-
-
-def _step(step: Step, names: list[str], name: str) -> pl.Expr | list[pl.Expr]:
-    """What a step adds."""
-    match step:
-        case Each(source, rule) if source in names:
-            found = pl.col(source).str.extract_all(grammar.shape(name, rule).pattern)
-            return found.list.eval(pl.element().str.strip_chars("<>"))
-        case Each():
-            return []
-        case Trim(source, suffix):
-            text = pl.col(source)
-            return pl.when(text.str.ends_with(suffix)).then(text.str.head(-len(suffix))).otherwise(text)
-        case Constant(target, value):
-            return _first_of(names, target, pl.lit(value))
-        case Lookup(source, target, table, letters, default):
-            if source not in names:
-                return _first_of(names, target, pl.lit(default, dtype=pl.String))
-            looked = pl.col(source) if letters is None else pl.col(source).str.head(letters)
-            found = looked.replace_strict(dict(table), default=pl.lit(default, dtype=pl.String), return_dtype=pl.String)
-            return _first_of(names, target, pl.when(found != "").then(found))
-        case Sum(target, parts):
-            return _sum([name for name in parts if name in names], target, parts)
-        case Complete(source, whole) if source not in names or whole not in names:
-            return []
-        case Complete(source, whole):
-            part, full = pl.col(source), pl.col(whole)
-            is_part = full.str.starts_with(pl.concat_str(part, pl.lit("@"))).fill_null(False)
-            return [
-                pl.when(is_part).then(full).otherwise(part).alias(source),
-                pl.when(~is_part).then(full).alias(whole),
-            ]
-        case _:
-            raise TypeError(step)
-
-
-def _sum(here: list[str], target: str, parts: Mapping[str, float]) -> pl.Expr:
-    total: pl.Expr = pl.lit(0.0)
-    for name in here:
-        total = total + pl.col(name).cast(pl.Float64, strict=False).fill_null(0.0) * parts[name]
-    known = pl.any_horizontal(pl.col(name).is_not_null() for name in here) if here else pl.lit(False)
-    return pl.when(known).then(total).alias(target)
-
-
-def _first_of(names: list[str], target: str, value: pl.Expr) -> pl.Expr:
-    return (pl.coalesce(pl.col(target), value) if target in names else value).alias(target)
-
-
-def _split(hits: pl.DataFrame, name: str, step: Split, wanted: Wanted) -> pl.DataFrame:
-    added = split_fields(name, step)
-    if step.source not in hits.columns:
-        return hits.with_columns(pl.lit(None, dtype=pl.String).alias(f) for f in added if f not in hits.columns)
-    numbered = hits.lazy().with_columns(row=pl.int_range(pl.len(), dtype=pl.UInt32), text=pl.col(step.source))
-    worth = _worth_reading(step, hits.columns) if wanted is not None and LIGHT in wanted else pl.lit(True)
-    mine = numbered.filter(pl.col("text").is_not_null() & worth).select("row", "text").collect(optimizations=AS_WRITTEN)
-    parts: list[pl.DataFrame] = []
-    plan = of_split(name, step)
-    if len(plan.buckets) > FEW and not mine.is_empty():
-        left = []
-        for (number,), part in sorted(sort_out(mine, plan).items()):
-            rules = plan.buckets[number].rules if number < len(plan.buckets) else ()  # type: ignore[call-overload,operator]
-            left.append(_try_again(part, name, rules, parts))
-        _try_again(pl.concat(left), name, plan.others, parts)
-    else:
-        _try_again(mine, name, plan.in_order, parts)
-    if len(parts) == 1 and parts[0].height == hits.height:
-        one = parts[0]
-        finer = one.select(f if f in one.columns else pl.lit(None, dtype=pl.String).alias(f) for f in added)
-    else:
-        empty = pl.DataFrame(schema={"row": pl.UInt32, **dict.fromkeys(added, pl.String)})
-        order = pl.LazyFrame({"row": pl.int_range(hits.height, dtype=pl.UInt32, eager=True)})
-        finer = pl.concat([empty, *parts], how="diagonal")
-        finer = (
-            order.join(finer.lazy(), on="row", how="left", maintain_order="left")
-            .drop("row")
-            .collect(optimizations=AS_WRITTEN)
-        )
-    fresh = {f: f"{f} " for f in added if f in hits.columns}
-    both = hits.hstack(finer.rename(fresh))
-    return both.with_columns(pl.coalesce(f, f"{f} ") for f in fresh).drop(fresh.values()) if fresh else both
-
-
-def _worth_reading(step: Split, here: list[str]) -> pl.Expr:
-    """Which texts tell more than that all went well, where only that is asked."""
-    if not step.fine:
-        return pl.lit(True)
-    text = pl.col("text")
-    is_fine = pl.any_horizontal(text.str.starts_with(word) for word in step.fine)
-    for word in step.unless:
-        is_fine = is_fine & ~text.str.contains(word, literal=True)
-    if "relay_ip" in here:
-        is_fine = is_fine & ~(pl.col("relay_ip").str.starts_with("127.") | (pl.col("relay_ip") == "::1")).fill_null(
-            False
-        )
-    return ~is_fine
-
-
-def _try_again(mine: pl.DataFrame, name: str, rules: Rules, parts: list[pl.DataFrame]) -> pl.DataFrame:
-    for _, rule in rules:
-        if mine.is_empty():
-            break
-        found, mine = _match_near(mine, name, rule, None)
-        if not found.is_empty():
-            parts.append(found)
-    return mine
+    return texts
 
 
 def events(parsed: Parsed, source: str, keys: pl.DataFrame | None = None) -> pl.DataFrame:

@@ -6,16 +6,22 @@ with, is short and mostly the same; so it is decided once for each such beginnin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 import polars as pl
 
-from smtplog.formats.base import Kind, Split
+from smtplog.formats.base import Format, Kind, Split
 from smtplog.read import grammar
+from smtplog.read.match import Texts
 
 NEAR = 12
 """So many characters of a beginning decide: short texts are held without a pointer."""
+MOST_KNOWN = 100_000
+"""So many beginnings are remembered."""
+_SHAPED = "[-0-9A-Za-z]"
+"""What ids of a fixed shape are made of."""
 
 
 Rules = tuple[tuple[Kind | None, str], ...]
@@ -31,22 +37,22 @@ class Bucket:
     rules: Rules
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Openings:
     """Some rules by how their texts begin; `others` may begin in any way and are tried last."""
 
-    first: Rules
-    """The hot ones: most texts are theirs, so they are tried before anything is sorted."""
     buckets: tuple[Bucket, ...]
     others: Rules
     id_shape: str = ""
     """What ids look like where no colon follows them."""
+    known: dict[str, int] = field(default_factory=dict, repr=False)
+    """The buckets of the beginnings met so far."""
 
     @property
-    def words(self) -> tuple[str, ...]:
+    def words(self) -> frozenset[str]:
         """Words that look like an id and its colon but are none: `warning: `."""
-        literals = {text.partition(" ") for b in self.buckets if not b.after_id for text in b.literals}
-        return tuple(sorted({f"{word} " for word, _, _ in literals if word.endswith(":")}))
+        literals = (text.partition(" ")[0] for b in self.buckets if not b.after_id for text in b.literals)
+        return frozenset(f"{word} " for word in literals if word.endswith(":"))
 
     @cached_property
     def _beginnings(self) -> tuple[tuple[str, ...], ...]:
@@ -55,13 +61,22 @@ class Openings:
 
     def bucket_of(self, begins: str) -> int:
         """The bucket of a beginning; past the last: none."""
-        numbers = (number for number, literals in enumerate(self._beginnings) if begins.startswith(literals))
-        return next(numbers, len(self.buckets))
+        found = self.known.get(begins)
+        if found is None:
+            numbers = (number for number, literals in enumerate(self._beginnings) if begins.startswith(literals))
+            found = next(numbers, len(self.buckets))
+            if len(self.known) < MOST_KNOWN:
+                self.known[begins] = found
+        return found
+
+    def rules_of(self, bucket: int) -> Rules:
+        """What the texts of a bucket are offered to, in order."""
+        return (*(self.buckets[bucket].rules if bucket < len(self.buckets) else ()), *self.others)
 
     @property
     def in_order(self) -> Rules:
         """All rules in the order in which they are tried."""
-        return (*self.first, *(pair for bucket in self.buckets for pair in bucket.rules), *self.others)
+        return (*(pair for bucket in self.buckets for pair in bucket.rules), *self.others)
 
 
 def of_kinds(name: str, kinds: tuple[Kind, ...]) -> Openings:
@@ -78,20 +93,18 @@ def of_split(name: str, step: Split) -> Openings:
 def openings(name: str, order: Rules) -> Openings:
     """Sort rules into buckets: a text can only fit rules that begin as it does. Rows and columns both follow it.
 
-    A rule whose beginning could be taken for an id, or for less than one word, is no bucket's.
+    A rule whose beginning could be taken for an id, or is nothing at all, is no bucket's. The hot ones come first.
     """
     buckets: list[Bucket] = []
     others = []
-    first = tuple((kind, rule) for kind, rule in order if kind is not None and kind.hot)
-    ids = next((c for _, rule in order if (c := grammar.shape(name, rule).id_characters)), "")
-    for pair in order:
-        if pair in first:
-            continue
-        after_id, literals = grammar.shape(name, pair[1]).opening
+    order = tuple(sorted(order, key=lambda pair: not (pair[0] and pair[0].hot)))
+    shapes = [grammar.shape(name, rule) for _, rule in order]
+    ids = next((shape.id_characters for shape in shapes if shape.id_characters), "")
+    id_shape = next((shape.id_shape for shape in shapes if shape.id_shape), "")
+    for pair, shape in zip(order, shapes, strict=True):
+        after_id, literals = shape.opening
         literals = tuple({text[: NEAR - 1] for text in literals})
-        words = [text.partition(" ") for text in literals]
-        like_id = any(not space or grammar.is_made_of(word.removesuffix(":"), ids) for word, space, _ in words)
-        if "" in literals or (not after_id and (like_id or any(text.startswith(" ") for text in literals))):
+        if "" in literals or (not after_id and any(_like_id(text, ids, id_shape) for text in literals)):
             others.append(pair)
             continue
         same = [b for b in buckets if b.after_id == after_id and _alike(b.literals, literals)]
@@ -100,32 +113,77 @@ def openings(name: str, order: Rules) -> Openings:
         every = {*literals, *(text for b in same for text in b.literals)}
         shortest = tuple(sorted(t for t in every if not any(t != o and t.startswith(o) for o in every)))
         buckets.append(Bucket(after_id, shortest, tuple(p for p in order if p in members)))
-    id_shape = next((shape for _, rule in order if (shape := grammar.shape(name, rule).id_shape)), "")
-    return Openings(first, tuple(buckets), tuple(others), id_shape)
+    return Openings(tuple(buckets), tuple(others), id_shape)
+
+
+def _like_id(literal: str, ids: str, id_shape: str) -> bool:
+    """Could a text that begins so be taken for one that begins with an id?"""
+    word, space, _ = literal.partition(" ")
+    if id_shape:
+        return grammar.fits(word, id_shape) if space else grammar.is_made_of(word, _SHAPED)
+    return not space or (word.endswith(":") and grammar.is_made_of(word[:-1], ids))
 
 
 def _alike(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
     return any(a.startswith(b) or b.startswith(a) for a in some for b in others)
 
 
-def sort_out(mine: pl.DataFrame, plan: Openings) -> dict[tuple[object, ...], pl.DataFrame]:
-    """Part texts by bucket; the number past the last bucket stands for none.
+@cache
+def other_kinds(one: Format, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    """What a service does not write, as far as is known: tried where nothing of its own fits, for logs that misname it."""
+    return tuple(kind for kind in one.kinds if kind not in kinds)
 
-    What decides is short and mostly the same: how a text begins, or what follows the id it begins with. So it is
-    decided once for every such beginning, not for every text.
-    """
+
+@cache
+def _beginning(id_shape: str, words: frozenset[str]) -> pl.Expr:
+    """What decides about a text: how it begins, or what follows the id it begins with."""
     text = pl.col("text")
     space = text.str.find(" ", literal=True)
-    if plan.id_shape:
-        has_id = text.str.contains(f"^{plan.id_shape} ")
+    if id_shape:
+        has_id = text.str.contains(f"^{id_shape} ")
     else:
-        is_word = pl.any_horizontal(pl.lit(False), *(text.str.starts_with(word) for word in plan.words))
-        has_id = (text.str.find(": ", literal=True) + 1 == space).fill_null(False) & ~is_word
-    begins = text.str.slice(pl.when(has_id).then(space).otherwise(0), NEAR).alias("begins")
-    keyed = mine.with_columns(begins)
-    keys = keyed["begins"].unique()
-    buckets = pl.Series([plan.bucket_of(key) for key in keys], dtype=pl.UInt16)
-    whole = keyed.join(
-        pl.DataFrame({"begins": keys, "bucket": buckets}), on="begins", how="left", maintain_order="left"
+        has_id = (text.str.find(": ", literal=True) + 1 == space).fill_null(False)
+        if words:
+            has_id = has_id & ~text.str.contains(grammar.beginnings(words))
+    return text.str.slice(pl.when(has_id).then(space).otherwise(0), NEAR)
+
+
+def sort_out(texts: Texts, plans: Sequence[Openings], route: pl.Series | None = None) -> list[tuple[Rules, Texts]]:
+    """Give every lot of texts the rules it is to be offered to, in order.
+
+    What decides is short and mostly the same; so it is decided once for every such beginning, not for every text.
+
+    Args:
+        texts: of one grammar.
+        plans: the rules of each route.
+        route: for each text its place in `plans`; None: all go the first.
+    """
+    if texts.count == 0:
+        return []
+    words = frozenset(word for plan in plans for word in plan.words)
+    begins = texts.text.to_frame("text").select(_beginning(plans[0].id_shape, words)).to_series()
+    keys = begins.unique()
+    numbers = pl.DataFrame({"begins": keys, "key": pl.int_range(len(keys), dtype=pl.UInt32, eager=True)})
+    key = begins.to_frame("begins").join(numbers, on="begins", how="left", maintain_order="left")["key"]
+    way = key if route is None else key * len(plans) + route
+    lots: dict[Rules, int] = {}
+    lot_of_bucket: dict[tuple[int, int], int] = {}
+    spelt = keys.to_list()
+    met = way.unique()
+    lot_of = []
+    for one in met.to_list():
+        number, plan = divmod(one, len(plans)) if route is not None else (one, 0)
+        bucket = plans[plan].bucket_of(spelt[number])
+        lot = lot_of_bucket.get((plan, bucket))
+        if lot is None:
+            lot = lots.setdefault(plans[plan].rules_of(bucket), len(lots))
+            lot_of_bucket[plan, bucket] = lot
+        lot_of.append(lot)
+    if len(lots) == 1:
+        return [(next(iter(lots)), texts)]
+    table = pl.Series([0], dtype=pl.UInt16).new_from_index(0, int(met.max()) + 1).scatter(met, pl.Series(lot_of, dtype=pl.UInt16))  # type: ignore[arg-type]
+    parts = pl.DataFrame([texts.row, texts.text, table.gather(way).alias("lot")]).partition_by(
+        "lot", as_dict=True, include_key=False, maintain_order=True
     )
-    return whole.drop("begins").partition_by("bucket", as_dict=True, include_key=False, maintain_order=True)
+    ordered = list(lots)
+    return [(ordered[lot], Texts(*part.get_columns())) for (lot,), part in sorted(parts.items())]  # type: ignore[index]

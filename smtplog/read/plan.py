@@ -53,6 +53,17 @@ def needs(name: str, kind: Kind, rule: str, wanted: Wanted) -> Wanted:
     return None if wanted is None else _plan(name, kind, wanted)[1] & set(grammar.shape(name, rule).fields)
 
 
+@cache
+def asked_of(name: str, kind: Kind, wanted: Wanted, number: int) -> Wanted:
+    """The fields that the active step `number` has to give."""
+    if wanted is None:
+        return None
+    need = set(wanted)
+    for step in reversed(active(name, kind, wanted)[number + 1 :]):
+        need.update(_inputs(step))
+    return frozenset(need)
+
+
 def _plan(name: str, kind: Kind, wanted: Wanted) -> tuple[tuple[Step, ...], frozenset[str]]:
     if wanted is None:
         return kind.steps, frozenset()

@@ -12,10 +12,10 @@ from smtplog.contract.records import Event, Unparsed
 from smtplog.formats.base import Complete, Constant, Each, Format, Kind, Lookup, Split, Step, Sum, Trim
 from smtplog.read import envelope, grammar
 from smtplog.read.clock import Clock
-from smtplog.read.columns import other_kinds, spelling
 from smtplog.read.detect import Place, place
-from smtplog.read.dispatch import of_kinds, of_split
+from smtplog.read.dispatch import of_kinds, of_split, other_kinds
 from smtplog.read.grammar import Refused
+from smtplog.read.meaning import spelling
 from smtplog.read.plan import split_fields
 
 Fields = dict[str, Any]

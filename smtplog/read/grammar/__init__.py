@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Any
 
 from smtplog.errors import GrammarError
 from smtplog.read import keep, onepass
-from smtplog.read.grammar.text import drop_look_aheads, escape, glob, is_atom, is_made_of
+from smtplog.read.grammar.text import beginnings, drop_look_aheads, escape, fits, glob, is_atom, is_made_of
 
 if TYPE_CHECKING:
     from lark import Token, Tree
     from lark.load_grammar import Grammar
 
 __all__ = [
-    "MAX_GROUPS", "Parser", "Refused", "Shape", "check_hot", "compiled", "escape", "field_name", "folder", "glob",
+    "MAX_GROUPS", "Parser", "Refused", "Shape", "beginnings", "check_hot", "compiled", "escape", "field_name", "fits", "folder", "glob",
     "is_made_of", "parser", "pattern", "rules", "shape",
 ]  # fmt: skip
 

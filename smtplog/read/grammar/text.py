@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from smtplog.errors import GrammarError
 
@@ -20,6 +20,16 @@ def escape(text: str) -> str:
 def is_made_of(text: str, characters: str) -> bool:
     """Is a text made of the characters of a class?"""
     return bool(characters) and re.fullmatch(f"{characters}+", text) is not None
+
+
+def fits(text: str, pattern: str) -> bool:
+    """Is a text of a shape?"""
+    return re.fullmatch(pattern, text) is not None
+
+
+def beginnings(literals: Iterable[str]) -> str:
+    """One pattern for: begins with one of these literals."""
+    return f"^(?:{'|'.join(escape(text) for text in sorted(literals))})"
 
 
 def glob(text: str) -> str:
