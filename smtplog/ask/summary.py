@@ -65,7 +65,8 @@ class _Counts:
         if len(self.parts) == 1:
             return whole
         add = [pl.col(v).max() if v.startswith("max_") else pl.col(v).sum() for v in self.values]
-        return whole.group_by(self.keys).agg(add)
+        self.parts = [whole.group_by(self.keys).agg(add)]
+        return self.parts[0]
 
 
 @dataclass
@@ -258,8 +259,9 @@ def _top(counts: _Counts, top: int, by: str) -> list[dict[str, Any]]:
     whole = counts.merged()
     if whole.is_empty():
         return []
+    least = whole[by].top_k(top).min()
     return (
-        whole.filter(pl.col(by) > 0)
+        whole.filter((pl.col(by) > 0) & (pl.col(by) >= least))
         .sort([by, *counts.keys], descending=[True] + [False] * len(counts.keys), nulls_last=True)
         .head(top)
         .to_dicts()

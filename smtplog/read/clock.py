@@ -71,20 +71,21 @@ class Clock:
         naive = entries["naive_at"]
         if naive.null_count() == entries.height:
             return entries.with_columns(is_year_inferred=pl.lit(False), is_zone_assumed=pl.lit(False))
+        run = naive.rle_id()  # equal stamps stand together: each run of them is looked at once
+        naive = naive.rle().struct.field("value")
         yearless = pl.Series((naive.dt.year() == NAIVE_YEAR).fill_null(False))
         self.assumed_zone |= self.zone is None
         if yearless.any():
-            naive = self._with_year(naive, yearless, births)
+            naive = self._with_year(naive, yearless, [(run[row], born) for row, born in births])
         zoned = _in_zone(naive, self.zone or "UTC")
         last = zoned.filter(yearless).max()
         if self.year_source and self.reference and isinstance(last, datetime):
             self.is_ahead |= last > self.reference + _SLACK
+        at, had = zoned.gather(run), entries["at"]
         return entries.with_columns(
-            at=zoned
-            if entries["at"].null_count() == entries.height
-            else entries["at"].zip_with(entries["at"].is_not_null(), zoned),
-            is_year_inferred=yearless if self.year is None else pl.lit(False),
-            is_zone_assumed=(naive.is_not_null() if self.zone is None else pl.lit(False)),
+            at=at if had.null_count() == entries.height else had.zip_with(had.is_not_null(), at),
+            is_year_inferred=yearless.gather(run) if self.year is None else pl.lit(False),
+            is_zone_assumed=(naive.is_not_null().gather(run) if self.zone is None else pl.lit(False)),
         )
 
     def _with_year(self, naive: pl.Series, yearless: pl.Series, births: list[tuple[int, datetime]]) -> pl.Series:

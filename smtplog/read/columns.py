@@ -83,7 +83,9 @@ def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = Non
         rest.append(left.row.to_frame().with_columns(why=pl.lit("unknown")))
     unread = pl.concat(rest).sort("row") if rest else pl.DataFrame(schema={"row": pl.UInt32, "why": pl.String})
     frames = (
-        KindFrame(one, kind, meaning(pl.concat(hits, rechunk=True) if len(hits) > 1 else hits[0], one.grammar, kind, wanted))
+        KindFrame(
+            one, kind, meaning(pl.concat(hits, rechunk=True) if len(hits) > 1 else hits[0], one.grammar, kind, wanted)
+        )
         for (one, kind, _), hits in found.items()
     )
     return Parsed(entries.with_columns(place), places, tuple(frames), unread)
@@ -102,7 +104,7 @@ def _read(
     routes = list(dict.fromkeys(kinds))
     route_of = pl.Series([routes.index(mine) for mine in kinds], dtype=pl.UInt32)
     for offered in (routes, [other_kinds(one, mine) for mine in routes]):
-        if texts.count == 0:
+        if texts.size == 0:
             break
         plans = [of_kinds(one.grammar, mine) for mine in offered]
         route = route_of.gather(place.gather(texts.row)) if len(routes) > 1 else None
@@ -113,10 +115,11 @@ def _read(
 
 def _try(texts: Texts, one: Format, rules: Rules, wanted: Wanted, found: Found) -> Texts:
     """The first rule that fits a text has it; gives back what none fits."""
-    for kind, rule in rules:
-        if texts.count == 0 or kind is None:
+    for number, (kind, rule) in enumerate(rules):
+        if texts.size == 0 or kind is None:
             break
-        hits, texts = match_near(texts, one.grammar, rule, needs(one.grammar, kind, rule, wanted))
+        kept = needs(one.grammar, kind, rule, wanted)
+        hits, texts = match_near(texts, one.grammar, rule, kept, is_first=number == 0)
         if hits is not None:
             found.setdefault((one, kind, rule), []).append(hits)
     return texts

@@ -158,7 +158,7 @@ def sort_out(texts: Texts, plans: Sequence[Openings], route: pl.Series | None = 
         plans: the rules of each route.
         route: for each text its place in `plans`; None: all go the first.
     """
-    if texts.count == 0:
+    if texts.size == 0:
         return []
     words = frozenset(word for plan in plans for word in plan.words)
     begins = texts.text.to_frame("text").select(_beginning(plans[0].id_shape, words)).to_series()
@@ -169,9 +169,9 @@ def sort_out(texts: Texts, plans: Sequence[Openings], route: pl.Series | None = 
     lots: dict[Rules, int] = {}
     lot_of_bucket: dict[tuple[int, int], int] = {}
     spelt = keys.to_list()
-    met = way.unique()
+    met = way.unique().to_list()
     lot_of = []
-    for one in met.to_list():
+    for one in met:
         number, plan = divmod(one, len(plans)) if route is not None else (one, 0)
         bucket = plans[plan].bucket_of(spelt[number])
         lot = lot_of_bucket.get((plan, bucket))
@@ -181,9 +181,13 @@ def sort_out(texts: Texts, plans: Sequence[Openings], route: pl.Series | None = 
         lot_of.append(lot)
     if len(lots) == 1:
         return [(next(iter(lots)), texts)]
-    table = pl.Series([0], dtype=pl.UInt16).new_from_index(0, int(met.max()) + 1).scatter(met, pl.Series(lot_of, dtype=pl.UInt16))  # type: ignore[arg-type]
+    table = (
+        pl.Series([0], dtype=pl.UInt16)
+        .new_from_index(0, max(met) + 1)
+        .scatter(met, pl.Series(lot_of, dtype=pl.UInt16))
+    )
     parts = pl.DataFrame([texts.row, texts.text, table.gather(way).alias("lot")]).partition_by(
         "lot", as_dict=True, include_key=False, maintain_order=True
     )
     ordered = list(lots)
-    return [(ordered[lot], Texts(*part.get_columns())) for (lot,), part in sorted(parts.items())]  # type: ignore[index]
+    return [(ordered[lot], Texts(*part.get_columns())) for (lot,), part in sorted(parts.items())]

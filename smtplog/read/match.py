@@ -27,7 +27,7 @@ class Texts(NamedTuple):
     text: pl.Series
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many."""
         return len(self.row)
 
@@ -70,7 +70,8 @@ def match(texts: Texts, name: str, rule: str, kept: frozenset[str] | None) -> tu
 
     Args:
         texts: what to read.
-        name: the grammar. rule: a rule of it.
+        name: the grammar.
+        rule: a rule of it.
         kept: the fields that are needed; None: all.
     """
     read, witness = _reader(name, rule, kept)
@@ -81,7 +82,7 @@ def match(texts: Texts, name: str, rule: str, kept: frozenset[str] | None) -> tu
     if witness == "fits":
         return _parted(columns["groups"].struct.unnest().get_columns(), texts, columns["fits"])
     misses = columns[witness].null_count()
-    if misses == texts.count:
+    if misses == texts.size:
         return None, texts
     if misses == 0:
         return pl.DataFrame([texts.row, *columns.get_columns()]), Texts(texts.row.clear(), texts.text.clear())
@@ -90,25 +91,30 @@ def match(texts: Texts, name: str, rule: str, kept: frozenset[str] | None) -> tu
 
 def _parted(columns: list[pl.Series], texts: Texts, fits: pl.Series) -> tuple[pl.DataFrame | None, Texts]:
     hits, rest = texts.split(fits)
-    if hits.count == 0:
+    if hits.size == 0:
         return None, texts
     return pl.DataFrame([hits.row, *(one.filter(fits) for one in columns)]), rest
 
 
-def match_near(texts: Texts, name: str, rule: str, kept: frozenset[str] | None) -> tuple[pl.DataFrame | None, Texts]:
-    """The same; of many texts only those are read that hold what every fitting text does: searching is cheap."""
+def match_near(
+    texts: Texts, name: str, rule: str, kept: frozenset[str] | None, *, is_first: bool = False
+) -> tuple[pl.DataFrame | None, Texts]:
+    """The same; of many texts only those are read that hold what every fitting text does: searching is cheap.
+
+    The first rule that texts are offered to fits most of them: there searching would be in vain.
+    """
     needle = grammar.shape(name, rule).needle
-    if texts.count < MANY or len(needle) < SHORT_NEEDLE:
+    if is_first or texts.size < MANY or len(needle) < SHORT_NEEDLE:
         return match(texts, name, rule, kept)
     is_near = texts.text.to_frame("text").select(_holds(needle)).to_series()
     count = int(is_near.sum())
     if count == 0:
         return None, texts
-    if count == texts.count:
+    if count == texts.size:
         return match(texts, name, rule, kept)
     near, far = texts.split(is_near)
     hits, left = match(near, name, rule, kept)
-    return hits, join([far, left]) if left.count else far
+    return hits, join([far, left]) if left.size else far
 
 
 @cache

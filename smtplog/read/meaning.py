@@ -18,7 +18,7 @@ from smtplog.contract.records import TABLES, Event
 from smtplog.formats.base import Complete, Constant, Each, Kind, Lookup, Split, Step, Sum, Trim
 from smtplog.read import grammar
 from smtplog.read.dispatch import Rules, of_split, sort_out
-from smtplog.read.match import Texts, join, match_near
+from smtplog.read.match import Texts, match_near
 from smtplog.read.plan import Wanted, active, asked_of, split_fields
 
 LIGHT = "failures"
@@ -44,7 +44,8 @@ def meaning(hits: pl.DataFrame, name: str, kind: Kind, wanted: Wanted) -> pl.Dat
 
     Args:
         hits: {row, fields} of one rule, as texts.
-        name: the grammar. kind: whose steps are taken.
+        name: the grammar.
+        kind: whose steps are taken.
         wanted: the fields that are needed; None: all of them, also those that nothing here fills.
     """
     for number, step in enumerate(active(name, kind, wanted)):
@@ -114,7 +115,9 @@ def _add(known: _Known, target: str, value: pl.Expr | None) -> None:
     known.setdefault(target, _NOTHING)
 
 
-def _looked_up(source: pl.Expr | None, table: Mapping[str, str], letters: int | None, default: str | None) -> pl.Expr | None:
+def _looked_up(
+    source: pl.Expr | None, table: Mapping[str, str], letters: int | None, default: str | None
+) -> pl.Expr | None:
     if source is None:
         return None if default is None else pl.lit(default)
     looked = source if letters is None else source.str.head(letters)
@@ -139,7 +142,9 @@ def _read_again(
     if not isinstance(step, Split) or step.source not in known:
         return nothing
     is_light = wanted is not None and LIGHT in wanted
-    text, mask = hits.select(known[step.source].alias("text"), _worth_reading(step, known, is_light=is_light)).get_columns()
+    text, mask = hits.select(
+        known[step.source].alias("text"), _worth_reading(step, known, is_light=is_light)
+    ).get_columns()
     order = pl.int_range(hits.height, dtype=pl.UInt32, eager=True).alias("row")
     texts = Texts(order, text).filter(mask)
     parts = _finer(texts, name, step, asked_of(name, kind, wanted, number))
@@ -171,7 +176,7 @@ def _worth_reading(step: Split, known: _Known, *, is_light: bool) -> pl.Expr:
 
 def _finer(texts: Texts, name: str, step: Split, kept: Wanted) -> list[pl.DataFrame]:
     """What each of the rules finds; the first that fits a text has it."""
-    if texts.count == 0:
+    if texts.size == 0:
         return []
     plan = of_split(name, step)
     lots = [(plan.in_order, texts)] if len(plan.buckets) <= FEW else sort_out(texts, [plan])
@@ -183,7 +188,7 @@ def _finer(texts: Texts, name: str, step: Split, kept: Wanted) -> list[pl.DataFr
 
 def _try(texts: Texts, name: str, rules: Rules, kept: Wanted, parts: list[pl.DataFrame]) -> None:
     for _, rule in rules:
-        if texts.count == 0:
+        if texts.size == 0:
             break
         found, texts = match_near(texts, name, rule, kept)
         if found is not None:

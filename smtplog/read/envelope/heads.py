@@ -28,6 +28,8 @@ class Envelope:
     """Fits what others fit better: tried after them."""
     is_utc: bool = False
     """Its stamps are UTC without saying so in numbers."""
+    stamp_letters: int = 0
+    """How long its stamp is, where it always is and stands first."""
 
     @property
     def pattern(self) -> str:
@@ -41,7 +43,7 @@ class Envelope:
 
 
 ENVELOPES = (
-    Envelope("rfc3164", "%Y %b %e %H:%M:%S", has_year=False, has_zone=False),
+    Envelope("rfc3164", "%Y %b %e %H:%M:%S", has_year=False, has_zone=False, stamp_letters=15),
     Envelope("rfc3164_short", "%Y %b %e %H:%M:%S", has_year=False, has_zone=False),
     Envelope("rfc3339", "%Y-%m-%dT%H:%M:%S%.f%#z"),
     Envelope("rfc5424", "%Y-%m-%dT%H:%M:%S%.f%#z"),
@@ -61,6 +63,8 @@ OWN = tuple(envelope for envelope in ENVELOPES if envelope.is_plain)
 INNER = (*ENVELOPES, Envelope("bare", "", has_zone=False, is_general=True))
 """Heads inside a container, which knows the time: a program may come without a stamp."""
 
+SOME = 1000
+"""So many different writers are few; among so many first lines one is sound."""
 NAIVE_YEAR = 1904
 """Stamps without a year are read in this leap year; the clock moves them to their own."""
 
@@ -103,41 +107,81 @@ def take_off(lines: pl.DataFrame, envelopes: tuple[Envelope, ...]) -> pl.DataFra
     for envelope in envelopes:
         if rest.is_empty():
             break
-        fits, rest = _take(rest, envelope)
-        if not fits.is_empty():
-            done.append(fits)
+        for take in (_take_alike, _take) if envelope.stamp_letters else (_take,):
+            fits, rest = take(rest, envelope)
+            if not fits.is_empty():
+                done.append(fits)
     if not rest.is_empty() or not done:
         done.append(_nothing(rest))
     return done[0] if len(done) == 1 else pl.concat(done).sort("line")
 
 
 def _take(rest: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part lines into those with this head, which is taken off, and the others."""
+    if rest.is_empty():
+        return rest, rest
     found = rest.select(pl.col("raw").str.extract_groups(head_pattern(envelope.rule)).alias("g")).unnest("g")
     fits = found["head"].is_not_null()
-    count = int(fits.sum())
-    if count == 0:
-        return rest.clear(), rest
     left = rest.clear()
-    if count < rest.height:
+    if not fits.all():
         left, rest, found = rest.filter(~fits), rest.filter(fits), found.filter(fits)
-    stamp = (
-        found[envelope.stamp_field]
-        if envelope.stamp_field
-        else pl.Series("stamp", [None], dtype=pl.String).new_from_index(0, count)
+    return _with_head(rest, envelope, found.with_columns(end=found["head"].str.len_chars())), left
+
+
+def _take_alike(rest: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The same for stamps of one length: few stamps and few writers make up the heads of a million lines.
+
+    A head fits if its stamp does before a writer that fits, and its writer does behind a stamp that fits; so each is
+    looked at once. What does so only in another way is left to `_take`.
+    """
+    letters = envelope.stamp_letters
+    raw, end = pl.col("raw"), pl.col("raw").str.find(": ", literal=True).cast(pl.Int64)
+    parts = rest.select(
+        stamp=raw.str.head(letters), who=raw.str.slice(letters, (end + 2 - letters).clip(0)).fill_null(""), end=end + 2
     )
+    stamps, writers = parts["stamp"].rle().struct.field("value").unique(), parts["who"].unique()
+    sound = rest["raw"].head(SOME).str.extract(head_pattern(envelope.rule), 1).drop_nulls()
+    if sound.is_empty() or len(writers) > max(SOME, rest.height // 4):
+        return rest.clear(), rest
+    stamp, who = sound[0][:letters], sound[0][letters:]
+    good = _heads(stamps + who, envelope)
+    known = _heads(stamp + writers, envelope)
+    is_sound = good["stamp"] == stamps
+    is_known = (known["stamp"] == stamp) & (known["head"].str.len_bytes() == letters + writers.str.len_bytes())
+    numbers = pl.DataFrame({"who": writers}).with_columns(number=pl.when(is_known).then(pl.int_range(pl.len())))
+    number = parts.select("who").join(numbers, on="who", how="left", maintain_order="left")["number"]
+    fits = number.is_not_null()
+    if not is_sound.all():
+        fits = fits & parts["stamp"].is_in(stamps.filter(is_sound.fill_null(False)).implode())
+    left = rest.clear()
+    if not fits.all():
+        left, rest, parts, number = rest.filter(~fits), rest.filter(fits), parts.filter(fits), number.filter(fits)
+    found = known.drop("stamp", "head").select(pl.all().gather(number))
+    found = found.hstack([parts["stamp"].alias(envelope.stamp_field), parts["end"]])
+    return _with_head(rest, envelope, found), left
+
+
+def _heads(texts: pl.Series, envelope: Envelope) -> pl.DataFrame:
+    """The groups of some heads, the stamp's under that name."""
+    found = texts.to_frame("raw").select(pl.col("raw").str.extract_groups(head_pattern(envelope.rule)).alias("g"))
+    return found.unnest("g").rename({envelope.stamp_field: "stamp"})
+
+
+def _with_head(rest: pl.DataFrame, envelope: Envelope, found: pl.DataFrame) -> pl.DataFrame:
+    """Lines and the groups of their heads as entries."""
+    nothing = pl.Series([None], dtype=pl.String)
+    stamp = found[envelope.stamp_field] if envelope.stamp_field else nothing.new_from_index(0, rest.height)
     at, naive = read_stamps(stamp, envelope)
+    none = pl.lit(None, dtype=pl.String)
     return rest.with_columns(
-        stamp,
+        stamp.alias("stamp"),
         at,
         naive,
-        *(
-            found[name] if name in found.columns else pl.lit(None, dtype=pl.String).alias(name)
-            for name in ("host", "program")
-        ),
+        *(found[name] if name in found.columns else none.alias(name) for name in ("host", "program")),
         found["pid"].cast(pl.Int64, strict=False),
-        text=pl.col("raw").str.slice(found["head"].str.len_chars()),
+        text=pl.col("raw").str.slice(found["end"]),
         envelope=pl.lit(envelope.rule),
-    ).rename({stamp.name: "stamp"}), left
+    )
 
 
 def _nothing(rest: pl.DataFrame) -> pl.DataFrame:
@@ -150,7 +194,7 @@ def read_stamps(stamp: pl.Series, envelope: Envelope) -> tuple[pl.Series, pl.Ser
     if not envelope.stamp_field:
         none = pl.Series("naive_at", [None], dtype=pl.Datetime("us")).new_from_index(0, len(stamp))
         return none.cast(pl.Datetime("us", "UTC")).alias("at"), none
-    runs = pl.DataFrame({"stamp": stamp}).select(pl.col("stamp").rle()).unnest("stamp")
+    runs = stamp.rle().struct.unnest()
     words = pl.col("value").str.replace(",", ".", literal=True)
     if not envelope.has_year:
         words = pl.lit(f"{NAIVE_YEAR} ") + words
@@ -159,9 +203,7 @@ def read_stamps(stamp: pl.Series, envelope: Envelope) -> tuple[pl.Series, pl.Ser
         read = read.dt.replace_time_zone("UTC")
     elif envelope.has_zone:
         read = read.dt.convert_time_zone("UTC")
-    times = runs.select(read.repeat_by("len").explode().alias("t") if runs.height < len(stamp) else read.alias("t"))[
-        "t"
-    ]
+    times = runs.select(read.alias("t"))["t"].gather(stamp.rle_id())
     none = pl.Series([None], dtype=pl.Datetime("us")).new_from_index(0, len(stamp))
     if envelope.has_zone:
         return times.alias("at"), none.alias("naive_at")
