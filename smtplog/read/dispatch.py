@@ -182,9 +182,7 @@ def sort_out(texts: Texts, plans: Sequence[Openings], route: pl.Series | None = 
     if len(lots) == 1:
         return [(next(iter(lots)), texts)]
     table = (
-        pl.Series([0], dtype=pl.UInt16)
-        .new_from_index(0, max(met) + 1)
-        .scatter(met, pl.Series(lot_of, dtype=pl.UInt16))
+        pl.Series([0], dtype=pl.UInt16).new_from_index(0, max(met) + 1).scatter(met, pl.Series(lot_of, dtype=pl.UInt16))
     )
     parts = pl.DataFrame([texts.row, texts.text, table.gather(way).alias("lot")]).partition_by(
         "lot", as_dict=True, include_key=False, maintain_order=True
