@@ -115,6 +115,9 @@ def peel(text: str) -> Peeled:
         if is_reply_around and (code is None or found[0].startswith("status=")):
             continue
         before, start = found.span()
+    begun = _begun(text, start)
+    if begun > start:
+        before, start = (before or begun), begun
     end, stage = len(text), None
     found_stage = grammar.compiled("reply", "in_reply_to").search(text)
     if found_stage:
@@ -123,6 +126,15 @@ def peel(text: str) -> Peeled:
         if found_stage[0].startswith("(") and found_stage.start() > start:
             end = found_stage.start()
     return Peeled(start, end, before, stage)
+
+
+def _begun(text: str, start: int) -> int:
+    """Where a refusal begins in what has no refusal's code in front; the start itself when there is none."""
+    code = replies.parts(text[start : start + 8]).code
+    if code is not None and code >= 400:
+        return start
+    found = grammar.compiled("reply", "begins").search(text, start)
+    return start if found is None else found.start() + found[0].index(next(c for c in found[0] if c in "45"))
 
 
 @lru_cache(maxsize=1 << 14)
