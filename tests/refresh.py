@@ -31,17 +31,23 @@ class Scene:
         """Where the answer stands."""
         return SAMPLES / (f"{self.name}.jsonl" if table == "events" else f"{self.name}.{table}.jsonl")
 
-    def answer(self, table: str) -> str:
-        """What the program says today, as JSON lines."""
+    def kept(self) -> dict[str, Path]:
+        """The tables whose answer is kept, and where it stands."""
+        places = {table: self.golden(table) for table in TABLES}
+        return {table: path for table, path in places.items() if table == "events" or path.exists()}
+
+    def answers(self) -> dict[str, str]:
+        """What the program says today to the kept tables, as JSON lines."""
         from smtplog.pipeline import Options, run
         from smtplog.show.export import jsonl
 
         options = Options(year=self.year, zone=self.timezone)
-        given = self.log.relative_to(TOP).as_posix()
+        found = dict.fromkeys(self.kept(), "")
         with chdir(TOP):
-            return "".join(
-                jsonl(batch[table], table) for batch in run([given], {table: None}, options) if table in batch
-            )
+            for batch in run([self.log.relative_to(TOP).as_posix()], dict.fromkeys(found), options):
+                for table, frame in batch.items():
+                    found[table] += jsonl(frame, table)
+        return found
 
 
 def scenes() -> list[Scene]:
@@ -57,9 +63,8 @@ def main(wanted: list[str]) -> None:
     for scene in scenes():
         if wanted and not any(scene.name == w or scene.name.startswith(f"{w}/") for w in wanted):
             continue
-        for table in TABLES:
-            if table == "events" or scene.golden(table).exists():
-                scene.golden(table).write_text(scene.answer(table), "utf-8")
+        for table, answer in scene.answers().items():
+            scene.golden(table).write_text(answer, "utf-8")
 
 
 if __name__ == "__main__":
