@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from smtplog.errors import OutputError, QueryError
 from smtplog.formats import all_formats
 from smtplog.formats.base import Format
 from smtplog.join.assemble import REASONS
+from smtplog.join.copies import Copies
 from smtplog.join.stitch import IDLE, Stitcher, needed_fields
 from smtplog.read import columns, detect, envelope, grammar, source
 from smtplog.read.clock import Clock
@@ -108,8 +109,9 @@ def run(
     if state:
         stitcher.load(state, lambda host, program: detect.place(host, program, expected))
     wanted = _wanted(tables)
+    copies = Copies()
     for one in source.inputs(given):
-        yield from _one_input(one, tables, options, tally, stitcher, expected, wanted)
+        yield from _one_input(one, tables, options, tally, stitcher, copies, expected, wanted)
     if keep:
         keep(stitcher.save())
         return
@@ -134,7 +136,7 @@ def _wanted(tables: Tables) -> Wanted:
 
 
 def _one_input(
-    one: source.Input, tables: Tables, options: Options, tally: Tally, stitcher: Stitcher,
+    one: source.Input, tables: Tables, options: Options, tally: Tally, stitcher: Stitcher, copies: Copies,
     expected: tuple[Format, ...], wanted: Wanted,
 ) -> Iterator[Frames]:  # fmt: skip
     blocks = source.blocks(one, options.block_bytes)
@@ -157,15 +159,17 @@ def _one_input(
         entries = clock.apply(parsed.entries, births)
         if options.log_host:
             entries = entries.with_columns(pl.col("host").fill_null(options.log_host))
-        parsed = Parsed(entries, parsed.places, parsed.kinds, parsed.rest)
+        places = tuple(replace(p, host=p.host or options.log_host) for p in parsed.places)
+        parsed = Parsed(entries, places, parsed.kinds, parsed.rest)
         tally.add(parsed, one.name, clock)
         if block.problem:
             tally.problems.append(block.problem)
+        fresh, fuller = copies.part(parsed, one.name)
         if options.watch:
-            options.watch(parsed, one.name)
+            options.watch(fresh, one.name)
         if options.progress:
             options.progress(one.name, len(block.data))
-        yield from _frames(stitcher.feed(parsed, one.name))
+        yield from _frames(stitcher.feed(fresh, one.name, parsed, fuller))
 
 
 def _chain(first: source.Block, rest: Iterator[source.Block]) -> Iterator[source.Block]:

@@ -195,3 +195,34 @@ def test_bounces_know_what_they_are_about() -> None:
     found = {row["queue_id"][-2:]: row for row in made["messages"].iter_rows(named=True)}
     assert found["02"]["parent_key"] == "-/-/1xVPag-0001Zz-01"
     assert found["01"]["child_keys"] == ["-/-/1xVPag-0001Zz-02"]
+
+
+@pytest.mark.parametrize("reject_first", [False, True])
+def test_main_and_reject_log_count_a_refusal_once(tmp_path: Path, *, reject_first: bool) -> None:
+    """The copy's headers name the recipients; two servers that say the same of one client do not copy each other."""
+    refusal = f"2026-03-02 12:00:05 {ID} H=(h) [192.0.2.1] F=<a@b.example> rejected after DATA: no"
+    login = "2026-03-02 12:00:06 login authenticator failed for (h) [192.0.2.1]: 535 Incorrect authentication data"
+    arrival = f"2026-03-02 12:00:00 {ID[:-1]}9 <= a@b.example H=(h) [192.0.2.1] P=esmtp S=1"
+    (tmp_path / "mainlog").write_text("\n".join((arrival, refusal, login, login)) + "\n")
+    headers = (
+        "Envelope-from: <a@b.example>",
+        "Envelope-to: <x@c.example>",
+        "    <y@c.example>",
+        "F From: <a@b.example>",
+    )
+    (tmp_path / "rejectlog").write_text("\n".join((refusal, *headers, login, login)) + "\n")
+    paths = [str(tmp_path / name) for name in ("mainlog", "rejectlog")]
+    made = tables(*(paths[::-1] if reject_first else paths))
+    assert made["deliveries"].filter(status="rejected")["recipient"].to_list() == ["x@c.example", "y@c.example"]
+    assert made["sessions"]["auth"].list.len().sum() == 2
+    assert made["events"].height == 7
+    twins = tables(paths[0], paths[0].replace("mainlog", "./mainlog"))
+    assert twins["deliveries"].filter(status="rejected").height == 2
+
+
+def test_the_host_of_plain_files_can_be_told(tmp_path: Path) -> None:
+    """On every record and in its keys."""
+    (tmp_path / "mainlog").write_text(f"2026-03-02 12:00:00 {ID} <= a@b.example H=(h) [192.0.2.1] P=esmtp S=1\n")
+    made = tables(str(tmp_path / "mainlog"), log_host="mx7")
+    assert {made[name]["host"][0] for name in made} == {"mx7"}
+    assert made["messages"]["message_key"][0] == f"mx7/-/{ID}"

@@ -119,6 +119,8 @@ class Kind:
     """Code, severity and message of what such an entry tells about its session."""
     hands_over: str | None = None
     """The message that its `next_queue_id` names comes out of this one: the child's origin."""
+    copied: bool = False
+    """The server writes it to two of its logs: who reads both counts it once."""
     login_failed: bool = False
     """A client gave a wrong user or password."""
 

@@ -139,12 +139,22 @@ _CLOSED = _session((Lookup("closing", "session_end", CLOSED_BY),))
 _REFUSED_RCPT = _refused("rcpt", Split("tail", ("refused_more",), is_spent=True), Constant("queue_id", "NOQUEUE"))
 
 
+# What the reject and panic logs repeat: every log_write() with LOG_REJECT or LOG_PANIC in src/, refusals apart.
+COPIED = frozenset({
+    "auth_failed", "sender_verify", "synchronization_error", "call_dropped", "discard_rcpt", "warning", "note", "crash",
+    "delivery_lost", "transport_ended", "config_error", "expansion_failed", "acl_misused", "scanner_failed",
+    "tls_setup_failed", "tainted", "report_unsent", "never_user", "template_failed", "filter_failed", "uid_failed",
+    "rewrite_problem", "syntax_error", "input_lost", "header_too_long", "data_timeout", "overflow",
+})  # fmt: skip
+
+
 def _kind(name: str, *rules: str, **more: Any) -> Kind:
     """A kind of entry that is not hot: its texts may be anybody's."""
     if more.get("delivers") or more.get("message"):
         more["steps"] = (*more.get("steps", ()), Constant("queue_id", "NOQUEUE"))
     if more.get("session"):
         more["session_by"] = "peer"
+    more.setdefault("copied", name in COPIED)
     return Kind(name, rules or (name,), (), may_refuse=True, **more)
 
 
@@ -156,7 +166,7 @@ def _whole(name: str, status: str, *rules: str, code: str | None = None, **more:
 
 def _refusal(name: str, stage: str, *rules: str, steps: tuple[Step, ...] = (), **more: Any) -> Kind:
     """A refusal at a stage: a delivery that was rejected."""
-    return _kind(name, *rules, steps=_refused(stage, *steps), session="part", delivers=True, **more)
+    return _kind(name, *rules, steps=_refused(stage, *steps), session="part", delivers=True, copied=True, **more)
 
 
 _HOT = (
@@ -191,7 +201,15 @@ _HOT = (
     ),
     Kind("failure", ("failure",), (), _FAILED, hot=True, message="part", delivers=True),
     Kind(
-        "reject_rcpt", ("refused_rcpt",), (), _REFUSED_RCPT, hot=True, session="part", session_by="peer", delivers=True
+        "reject_rcpt",
+        ("refused_rcpt",),
+        (),
+        _REFUSED_RCPT,
+        hot=True,
+        session="part",
+        session_by="peer",
+        delivers=True,
+        copied=True,
     ),
     Kind("cutthrough", ("cutthrough",), (), _SENT, hot=True, message="part", delivers=True),
 )

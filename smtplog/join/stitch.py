@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from smtplog.join.hops import Hops
 from smtplog.join.keys import SessionKeys
 from smtplog.join.view import LINKS, SOURCE_SHIFT, View
 from smtplog.read import columns
-from smtplog.read.columns import Parsed
+from smtplog.read.columns import KindFrame, Parsed
 from smtplog.read.detect import Place
 
 GRACE = timedelta(seconds=10)
@@ -86,12 +86,16 @@ class Stitcher:
             "session": _Thread("session", SESSION_IDLE),
         }
 
-    def feed(self, parsed: Parsed, source: str) -> Batch:
+    def feed(
+        self, parsed: Parsed, source: str, events: Parsed | None = None, fuller: Sequence[KindFrame] = ()
+    ) -> Batch:
         """Take the next block; returns what it completed.
 
         Args:
-            parsed: what `columns.parse` returned, with complete times.
+            parsed: what `columns.parse` returned, with complete times, and without what was said before.
             source: name of the input; a new name begins a new input.
+            events: all of it, for the table of events.
+            fuller: copies of what was said before that say more.
         """
         if not self.sources or self.sources[-1] != source:
             self.sources.append(source)
@@ -104,6 +108,7 @@ class Stitcher:
             (f"{one.format.name}/{one.kind.name}", one.frame.hstack(head[one.frame["row"]])) for one in parsed.kinds
         ]
         view = self._view()
+        self._complete(fuller, head)
         if view.wants_session_keys:
             frames = self._with_session_keys(frames, view)
         added: dict[str, list[pl.DataFrame]] = {}
@@ -121,8 +126,19 @@ class Stitcher:
                         added.setdefault(label, []).append(frame)
         batch, message_keys = self._settle(view, {k: sum(map(len, v)) for k, v in added.items()}, flush=False)
         if "events" in self.wanted:
-            batch.events = columns.events(parsed, source, _keys(frames, added, message_keys))
+            batch.events = columns.events(events or parsed, source, _keys(frames, added, message_keys))
         return batch
+
+    def _complete(self, fuller: Sequence[KindFrame], head: pl.DataFrame) -> None:
+        """Copies that say more take the place of what is still open."""
+        opened = self._threads["message"].open
+        for one in fuller:
+            label, names = f"{one.format.name}/{one.kind.name}", ("queue_id", "at", "pid")
+            if label in opened:
+                frame = one.frame.hstack(head[one.frame["row"]])
+                frame = frame.join(opened[label].select(names), on=names, how="semi", nulls_equal=True)
+                rest = opened[label].join(frame.select(names), on=names, how="anti", nulls_equal=True)
+                opened[label] = pl.concat([rest, frame], how="diagonal_relaxed")
 
     def flush(self) -> Batch:
         """Give out all that is still open, as it stands; `is_partial` says which had no end."""
