@@ -59,35 +59,47 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
     asked = (view.wanted.get("messages", frozenset()), view.wanted.get("deliveries", frozenset()))
     if None not in asked:
         names &= {name for one in asked for name in one or ()} | {"queue_id"}
-    told = table.select("number", "first_seq", "end_seq", "first_at", "has_start", "has_end")
-    told = told.with_columns(place=pl.lit(None, dtype=pl.UInt32), queue_id=pl.lit(None, dtype=pl.String))
-    told = told.with_columns(
-        origin=pl.lit(None, dtype=pl.String), removed_at=pl.lit(None, dtype=pl.Datetime("us", "UTC"))
-    )
+    told = table.select(
+        "number", "first_seq", "end_seq", "first_at", "has_start", "has_end",
+        place=pl.lit(None, dtype=pl.UInt32), queue_id=pl.lit(None, dtype=pl.String), origin=pl.lit(None, dtype=pl.String),
+        removed_at=pl.lit(None, dtype=pl.Datetime("us", "UTC")),
+    )  # fmt: skip
     for label in sorted(events, key=view.rank):
         kind, frame = view.kind(label), events[label]
         if kind.message is None and not kind.delivers:
             continue
-        gives = [name for name in frame.columns if name in names]
+        gives: dict[str, Any] = {name: pl.col(name) for name in frame.columns if name in names}
         if kind.delivers:
-            gives = [name for name in gives if name in ("queue_id", *OF_MESSAGE)]
-        some = frame.select("life", "seq", "place", *gives)
-        if kind.message == "start" and "recipients" in frame.columns:
-            some = some.with_columns(recipient_count=frame["recipients"].list.len().cast(pl.Int64))
-        first = some.sort("seq").unique("life", keep="first").drop("seq")
-        if kind.origin and kind.message == "start":
-            first = first.with_columns(origin=pl.lit(kind.origin))
-        if kind.message == "end" and not kind.delivers:
-            first = first.join(frame.group_by("life").agg(removed_at=pl.col("at").max()), on="life")
-        told = fill(told, first)
+            gives = {name: expr for name, expr in gives.items() if name in ("queue_id", *OF_MESSAGE)}
+        elif kind.message == "end":
+            gives["removed_at"] = pl.col("at")
+        if kind.message == "start":
+            if kind.origin:
+                gives["origin"] = pl.when(pl.col("seq").is_not_null()).then(pl.lit(kind.origin))
+            if "recipients" in frame.columns:
+                gives["recipient_count"] = pl.col("recipients").list.len().cast(pl.Int64)
+        told = fill(told, frame, {"place": pl.col("place"), **gives})
     return told.with_columns(message_key=message_key(told, view)) if view.wants_message_keys else told
 
 
-def fill(told: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
-    """Fill what is still null from `more` (by life)."""
-    both = told.join(more, left_on="number", right_on="life", how="left", suffix=" ", maintain_order="left")
-    doubled = [name for name in told.columns if f"{name} " in both.columns]
-    return both.with_columns(pl.coalesce(name, f"{name} ") for name in doubled).drop(f"{name} " for name in doubled)
+def fill(told: pl.DataFrame, frame: pl.DataFrame, gives: dict[str, Any]) -> pl.DataFrame:
+    """Fill what is still null with what the first event of each life says; of when it ended the last one decides."""
+    order = frame["seq"].arg_sort(descending=True)  # what is written last stays
+    first = _places(told.height, frame["life"].gather(order), order)
+    last = (
+        _places(told.height, frame["life"].gather(order.reverse()), order.reverse()) if "removed_at" in gives else first
+    )
+    said = frame.select(
+        expr.gather(last if name == "removed_at" else first).alias(name) for name, expr in gives.items()
+    )
+    return told.with_columns(
+        pl.coalesce(one.name, one) if one.name in told.columns else one for one in said.get_columns()
+    )
+
+
+def _places(height: int, life: pl.Series, row: pl.Series) -> pl.Series:
+    """For each life a row, of several the last; null where there is none."""
+    return pl.Series([None], dtype=pl.UInt32).new_from_index(0, height).scatter(life, row)
 
 
 def message_key(told: pl.DataFrame, view: View) -> pl.Expr:
@@ -121,13 +133,11 @@ def _attempts(events: Frames, told: pl.DataFrame, view: View, hops: Links) -> pl
     gives = [n for n in ("message_key",) if n in told.columns] + [
         *(n for n in (*OF_MESSAGE, "size_bytes") if n in told.columns)
     ]
-    message = told.select("number", *gives)
-    both = tries.join(message, left_on="life", right_on="number", how="left", suffix=" ", maintain_order="left")
-    doubled = [name for name in tries.columns if f"{name} " in both.columns]
-    both = both.with_columns(pl.coalesce(name, f"{name} ") for name in doubled).drop(f"{name} " for name in doubled)
+    message = [told[name].gather(tries["life"]) for name in gives]
+    tries = tries.with_columns(pl.coalesce(one.name, one) if one.name in tries.columns else one for one in message)
     if view.wants_hops:
-        both = both.with_columns(hops.internal(both, view))
-    return _complete(both, view)
+        tries = tries.with_columns(hops.internal(tries, view))
+    return _complete(tries, view)
 
 
 def _each(frame: pl.DataFrame) -> pl.DataFrame:

@@ -86,12 +86,14 @@ def with_reasons(tries: pl.DataFrame) -> pl.DataFrame:
     here = [name for name in CARRIED if name in tries.columns]
     if "reply_text" not in here:
         return tries
-    lone = ((pl.col("status") == "expired") & pl.col("reply_text").is_null()).fill_null(False)
-    if not tries.select(lone.any()).item():
+    lone = (tries["status"] == "expired") & tries["reply_text"].is_null()
+    if not lone.any():
         return tries
+    mine = tries["life"].is_in(tries["life"].filter(lone).implode())
     before = pl.struct(here).shift().over(PERSON)
-    said = pl.when(lone).then(before).struct
-    return tries.with_columns(pl.coalesce(name, said.field(name)) for name in here)
+    said = pl.when(lone.filter(mine)).then(before).struct
+    told = tries.filter(mine).with_columns(pl.coalesce(name, said.field(name)) for name in here)
+    return tries.with_columns(tries[name].scatter(mine.arg_true(), told[name]) for name in here)
 
 
 def _word(frame: pl.DataFrame, view: View, label: str) -> pl.DataFrame:

@@ -66,9 +66,7 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
     names = set(schema.spellings(Session)) - {"host", "format", "instance", "service", "closed_by", "protocol"}
     for label in sorted(events, key=lambda label: (lives.ROLES[view.kind(label).session or "part"], label)):
         frame = events[label]
-        said = frame.select("life", "seq", "place", "pid", *(n for n in frame.columns if n in names))
-        first = said.sort("seq").unique("life", keep="first").drop("seq")
-        told = fill(told, first)
+        told = fill(told, frame, {n: pl.col(n) for n in frame.columns if n in names or n in ("place", "pid")})
     return told.with_columns(
         line=view.line(told),
         opened_at=pl.when("has_start").then("first_at"),

@@ -203,8 +203,7 @@ class Stitcher:
         self, thread: _Thread, view: View, added: dict[str, int], *, flush: bool
     ) -> tuple[dict[str, pl.DataFrame], pl.DataFrame, dict[str, pl.Series]]:
         """Part the open events into those whose life is over, with their `life`, and the carry."""
-        tied = [view.tie(frame, label, thread.sort) for label, frame in thread.open.items()]
-        ties = pl.concat([frame.select(*lives.TIES) for frame in tied])
+        ties = view.ties(thread.open, thread.sort)
         life, table = lives.assign(ties, GRACE, thread.idle)
         table = self._births(table, ties, thread)
         keys: dict[str, pl.Series] = {}
@@ -224,10 +223,9 @@ class Stitcher:
             start += frame.height
             over = mine.is_not_null()
             if over.any():
-                done[label] = (
-                    frame.with_columns(life=mine) if over.all() else frame.with_columns(life=mine).filter(over)
-                )
-            thread.open[label] = frame.filter(~over)
+                whole = frame.hstack([mine.alias("life")])
+                done[label] = whole if over.all() else whole.filter(over)
+            thread.open[label] = frame.clear() if over.all() else frame.filter(~over)
         thread.open = {label: frame for label, frame in thread.open.items() if frame.height}
         return done, order, keys
 

@@ -165,22 +165,33 @@ class View:
             return pl.Series("source", self.sources, dtype=pl.String).new_from_index(0, frame.height)
         return pl.Series("source", self.sources, dtype=pl.String).gather(frame["seq"] // (1 << SOURCE_SHIFT))
 
-    def tie(self, frame: pl.DataFrame, label: str, sort: str) -> pl.DataFrame:
-        """The frame's ties for lives of a sort: {unit, key, role, seq, at, is_reused}."""
-        kind = self.kind(label)
-        role = lives.ROLES[(kind.message if sort == "message" else kind.session) or "part"]
-        unit = self.of_place(frame, "queue_unit")
-        if sort == "message":
-            ids = frame["queue_id"]
-            key = pl.struct(unit=unit, queue_id=ids).hash(1)
-            alone = pl.struct(unit=unit, seq=frame["seq"]).hash(2)
-            if ids.null_count():  # an event that belongs to no message is a life of its own
-                key = pl.when(ids.is_null()).then(alone).otherwise(key)
-            return frame.select(
-                "seq", "at", unit=unit, key=key, is_reused=ids.str.len_bytes().fill_null(0) < self.of_place(frame, "letters"),
-                role=pl.when(ids.is_null()).then(pl.lit(lives.END)).otherwise(pl.lit(role)).cast(pl.UInt8),
-            )  # fmt: skip
-        tie = self.session_tie(frame, kind)
-        return tie.select(
-            "seq", "at", unit=unit, key="process", is_reused=pl.lit(True), role=pl.lit(role, dtype=pl.UInt8)
-        )
+    def ties(self, events: Frames, sort: str) -> pl.DataFrame:
+        """The ties of all events for lives of a sort, kind after kind: the columns of `lives.TIES`."""
+        roles = {label: lives.ROLES[getattr(self.kind(label), sort) or "part"] for label in events}
+        if sort == "session":
+            parts = [
+                self.session_tie(frame, self.kind(label)).select(
+                    "seq", "at", unit=self.of_place(frame, "queue_unit"), key="process", is_reused=pl.lit(True),
+                    role=pl.lit(roles[label], dtype=pl.UInt8),
+                )
+                for label, frame in events.items()
+            ]  # fmt: skip
+            return pl.concat([part.select(*lives.TIES) for part in parts])
+        names = ("seq", "at", "place", "queue_id")
+        bare = [
+            pl.DataFrame([*(frame[name] for name in names), _repeat("role", roles[label], frame.height)])
+            for label, frame in events.items()
+        ]
+        ties = pl.concat(bare)
+        is_alone = pl.col("queue_id").is_null()  # an event that belongs to no message is a life of its own
+        unit = self.of_place(ties, "queue_unit")
+        key, alone = pl.struct(unit, "queue_id").hash(1), pl.struct(unit, "seq").hash(2)
+        return ties.select(
+            "seq", "at", unit=unit, key=pl.when(is_alone).then(alone).otherwise(key),
+            is_reused=pl.col("queue_id").str.len_bytes().fill_null(0) < self.of_place(ties, "letters"),
+            role=pl.when(is_alone).then(pl.lit(lives.END, dtype=pl.UInt8)).otherwise("role"),
+        ).select(*lives.TIES)  # fmt: skip
+
+
+def _repeat(name: str, value: int, count: int) -> pl.Series:
+    return pl.Series(name, [value], dtype=pl.UInt8).new_from_index(0, count)
