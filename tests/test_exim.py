@@ -226,3 +226,11 @@ def test_the_host_of_plain_files_can_be_told(tmp_path: Path) -> None:
     made = tables(str(tmp_path / "mainlog"), log_host="mx7")
     assert {made[name]["host"][0] for name in made} == {"mx7"}
     assert made["messages"]["message_key"][0] == f"mx7/-/{ID}"
+
+
+def test_what_stands_before_the_log_does_not_hide_ids(tmp_path: Path) -> None:
+    """A first line that is no entry leaves the others as they are."""
+    (tmp_path / "mainlog").write_text(
+        f"\n*** SERVER ***\n2026-03-02 12:00:00 {ID} Completed\n2026-03-02 12:00:00 {ID} => x <x@y> R=r\n"
+    )
+    assert tables(str(tmp_path / "mainlog"))["events"]["kind"].to_list() == ["completed", "delivery"]

@@ -161,7 +161,8 @@ def sort_out(texts: Texts, plans: Sequence[Openings], route: pl.Series | None = 
     if texts.size == 0:
         return []
     words = frozenset(word for plan in plans for word in plan.words)
-    begins = texts.text.to_frame("text").select(_beginning(plans[0].id_shape, words)).to_series()
+    id_shape = next((plan.id_shape for plan in plans if plan.id_shape), "")
+    begins = texts.text.to_frame("text").select(_beginning(id_shape, words)).to_series()
     keys = begins.unique()
     numbers = pl.DataFrame({"begins": keys, "key": pl.int_range(len(keys), dtype=pl.UInt32, eager=True)})
     key = begins.to_frame("begins").join(numbers, on="begins", how="left", maintain_order="left")["key"]
