@@ -175,7 +175,8 @@ def parse_line(line: str, **options: Any) -> Event | Unparsed:
         options: `year`, `zone`, `input_format` of `Options`; without a year, `at` of a stamp that has none is null.
     """
     asked = Options(**options)
-    return rows.event(line, pipeline.formats(asked), Clock(asked.year, asked.zone, asked.reference))
+    clock = Clock(asked.year, asked.zone, asked.reference)
+    return rows.event(line, pipeline.formats(asked), clock, show_secrets=asked.show_secrets)
 
 
 def parse_transcript(text: str, *, show_secrets: bool = False) -> list[Session]:

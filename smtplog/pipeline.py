@@ -24,7 +24,7 @@ from smtplog.formats.base import Format
 from smtplog.join.assemble import REASONS
 from smtplog.join.copies import Copies
 from smtplog.join.stitch import IDLE, Stitcher, needed_fields
-from smtplog.read import columns, detect, envelope, grammar, source
+from smtplog.read import columns, detect, envelope, grammar, secrets, source
 from smtplog.read.clock import Clock
 from smtplog.read.columns import Parsed
 from smtplog.read.plan import Wanted
@@ -105,7 +105,7 @@ def run(
     options = options or Options()
     tally = tally if tally is not None else Tally()
     expected = formats(options)
-    stitcher = Stitcher(expected, tables, options.idle, _diagnosis(tables, options))
+    stitcher = Stitcher(expected, tables, options.idle, _diagnosis(tables, options), options.show_secrets)
     if state:
         stitcher.load(state, lambda host, program: detect.place(host, program, expected))
     wanted = _wanted(tables)
@@ -143,11 +143,13 @@ def _one_input(
     first = next(blocks)
     head = source.lines(source.Block(first.source, first.data[: HEAD * 1000], 1, 0))["raw"].head(HEAD)
     wrapping = envelope.find(head)
-    if _is_document(head, wrapping.rate, first, options):
+    if _is_document(head, wrapping.rate, first, options, expected):
         yield from _document(one, first, blocks, tables, options, tally)
         return
     clock = Clock(options.year, options.zone, one.modified or options.reference, is_lent=one.modified is None)
-    parse = partial(_parse, wrapping=wrapping, expected=expected, wanted=wanted)
+    covers = not options.show_secrets and any(_shows(asked) for asked in tables.values())
+    parse = partial(_parse, wrapping=wrapping, expected=expected, wanted=wanted, covers=covers)
+    answers = secrets.Answers()
     is_first = True
     for block, parsed in _in_order(envelope.whole(_chain(first, blocks), wrapping), parse, options.threads):
         births = _births(parsed.entries, expected) if is_first else []
@@ -161,6 +163,8 @@ def _one_input(
             entries = entries.with_columns(pl.col("host").fill_null(options.log_host))
         places = tuple(replace(p, host=p.host or options.log_host) for p in parsed.places)
         parsed = Parsed(entries, places, parsed.kinds, parsed.rest)
+        if covers:
+            parsed = answers.covered(parsed)
         tally.add(parsed, one.name, clock)
         if block.problem:
             tally.problems.append(block.problem)
@@ -172,13 +176,21 @@ def _one_input(
         yield from _frames(stitcher.feed(fresh, one.name, parsed, fuller))
 
 
+def _shows(asked: frozenset[str] | None) -> bool:
+    """Do these columns of a table show what log lines say?"""
+    return asked is None or not asked.isdisjoint(secrets.SHOWING)
+
+
 def _chain(first: source.Block, rest: Iterator[source.Block]) -> Iterator[source.Block]:
     yield first
     yield from rest
 
 
-def _parse(block: source.Block, *, wrapping: envelope.Wrapping, expected: tuple[Format, ...], wanted: Wanted) -> Parsed:
-    return columns.parse(envelope.entries(block, wrapping), expected, wanted)
+def _parse(
+    block: source.Block, *, wrapping: envelope.Wrapping, expected: tuple[Format, ...], wanted: Wanted, covers: bool
+) -> Parsed:
+    entries = envelope.entries(block, wrapping)
+    return columns.parse(secrets.covered(entries) if covers else entries, expected, wanted)
 
 
 def _in_order(
@@ -215,10 +227,12 @@ def _births(entries: pl.DataFrame, expected: tuple[Format, ...]) -> list[tuple[i
     return found
 
 
-def _is_document(head: pl.Series, is_log: float, first: source.Block, options: Options) -> bool:
+def _is_document(
+    head: pl.Series, is_log: float, first: source.Block, options: Options, expected: tuple[Format, ...]
+) -> bool:
     if options.input_format:
         return options.input_format == "transcript"
-    if _dialogue_share(head) >= 0.6:
+    if _dialogue_share(head) >= 0.6 and not _tells_more(head, expected):
         is_log = 0.0
     if is_log >= 0.5:
         return False
@@ -231,6 +245,13 @@ def _dialogue_share(head: pl.Series) -> float:
     """The share of entries that are one side of a dialogue, as Postfix logs it for a peer in `debug_peer_list`."""
     said = head.str.contains("]: < ", literal=True) | head.str.contains("]: > ", literal=True)
     return float(pl.DataFrame({"said": said})["said"].sum() / max(len(head), 1))
+
+
+def _tells_more(head: pl.Series, expected: tuple[Format, ...]) -> bool:
+    """Is there anything of a session or a message in it but what was said? Then it is a log with a dialogue in it."""
+    entries = envelope.split(pl.DataFrame({"line": 1, "line_count": 1, "raw": head}), envelope.find(head))
+    kinds = [one.kind for one in columns.parse(entries, expected).kinds]
+    return any(kind.message or (kind.session and not kind.dialogue) for kind in kinds)
 
 
 def _document(

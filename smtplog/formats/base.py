@@ -123,6 +123,9 @@ class Kind:
     """The server writes it to two of its logs: who reads both counts it once."""
     login_failed: bool = False
     """A client gave a wrong user or password."""
+    dialogue: Literal["", "server", "client"] = ""
+    """It is one line of a dialogue, `said`, behind a `mark`: `<` was read and `>` written by whoever logs it, the server
+    or the client; where what is said tells otherwise, that counts."""
 
 
 @dataclass(frozen=True, eq=False)

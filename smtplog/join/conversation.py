@@ -9,7 +9,7 @@ import polars as pl
 
 from smtplog.contract import schema
 from smtplog.contract.records import Session
-from smtplog.join import lives
+from smtplog.join import dialogues, lives
 from smtplog.join.assemble import fill, shape
 from smtplog.join.view import Frames, View
 
@@ -53,7 +53,9 @@ def sessions(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
         is_internal=pl.col("client_ip").str.starts_with("127.") | (pl.col("client_ip") == "::1"),
     )  # fmt: skip
     told = told.filter(~(pl.col("is_handed_on").fill_null(False) & ~pl.col("has_end")))
-    return shape(told, view.columns("sessions", Session), Session)
+    whole = shape(told, view.columns("sessions", Session), Session)
+    spoken = dialogues.of_lives(events, view)
+    return dialogues.filled(whole, told["number"], spoken, view) if spoken else whole
 
 
 def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
@@ -71,11 +73,17 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
         line=view.line(told),
         opened_at=pl.when("has_start").then("first_at"),
         closed_at=pl.when("has_end").then("last_at"),
-        role=pl.lit("server"),
+        role=pl.when(pl.col("number").is_in(_clients(events, view))).then(pl.lit("client")).otherwise(pl.lit("server")),
         is_partial=~(pl.col("has_start") & pl.col("has_end")),
         source=view.source(told),
         **{name: view.of_place(told, name) for name in ("host", "instance", "service", "format")},
     )
+
+
+def _clients(events: Frames, view: View) -> list[int]:
+    """The lives in which this system was the client: only where the log shows the dialogue."""
+    mine = [frame["life"] for label, frame in events.items() if view.kind(label).dialogue == "client"]
+    return pl.concat(mine).unique().to_list() if mine else []
 
 
 def _all_events(events: Frames, view: View) -> pl.DataFrame:

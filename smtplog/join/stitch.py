@@ -64,12 +64,14 @@ class Stitcher:
         wanted: for each table that is asked for, its columns (None: all of them).
         idle: how long a message may be silent before it leaves the carry.
         diagnose: frame of deliveries -> their reasons, as many rows; None: reasons stay null.
+        show_secrets: leave what AUTH carried as it is, where a dialogue is logged.
     """
 
     formats: tuple[Format, ...]
     wanted: dict[str, frozenset[str] | None]
     idle: timedelta = IDLE
     diagnose: Callable[[pl.DataFrame], pl.DataFrame] | None = None
+    show_secrets: bool = False
     sources: list[str] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     _ids: dict[tuple[Any, ...], int] = field(default_factory=dict)
@@ -145,7 +147,7 @@ class Stitcher:
         return self._settle(self._view(), {}, flush=True)[0]
 
     def _view(self) -> View:
-        return View(self.places, self.sources, self._kinds, self.wanted, self.formats, self.diagnose)
+        return View(self.places, self.sources, self._kinds, self.wanted, self.formats, self.diagnose, self.show_secrets)
 
     def _with_session_keys(
         self, frames: list[tuple[str, pl.DataFrame]], view: View

@@ -54,6 +54,7 @@ class View:
     wanted: Mapping[str, frozenset[str] | None]
     formats: tuple[Format, ...] = ()
     diagnose: Callable[[pl.DataFrame], pl.DataFrame] | None = None
+    show_secrets: bool = False
 
     def kind(self, label: str) -> Kind:
         """The kind of a label `format/kind`."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from smtplog.contract.records import Event, Unparsed
 from smtplog.formats.base import Complete, Constant, Each, Format, Kind, Lookup, Split, Step, Sum, Trim
-from smtplog.read import envelope, grammar
+from smtplog.read import envelope, grammar, secrets
 from smtplog.read.clock import Clock
 from smtplog.read.detect import Place, place
 from smtplog.read.dispatch import of_kinds, of_split, other_kinds
@@ -113,15 +113,17 @@ def text_of(raw: str) -> str:
     return str(envelope.split(frame, envelope.find(frame["raw"]))["text"][0])
 
 
-def event(line: str, formats: Sequence[Format], clock: Clock) -> Event | Unparsed:
+def event(line: str, formats: Sequence[Format], clock: Clock, *, show_secrets: bool = False) -> Event | Unparsed:
     """One log line -> its event, or why it is none. Keys that need other lines are null.
 
     Args:
         line: with its envelope, with or without line end.
         formats: the formats to expect.
         clock: knows year and zone; where a year is missing that it does not know, `at` is null.
+        show_secrets: leave what AUTH carried, and passwords, as they are.
     """
-    frame = pl.DataFrame({"line": [1], "line_count": [1], "raw": [line.rstrip("\r\n")]})
+    said = line.rstrip("\r\n")
+    frame = pl.DataFrame({"line": [1], "line_count": [1], "raw": [said if show_secrets else secrets.without(said)]})
     entries = envelope.split(frame, envelope.find(frame["raw"]), is_repeated=False)
     timed = entries if clock.needs_reference(entries, []) else clock.apply(entries, [])
     row = timed.row(0, named=True)

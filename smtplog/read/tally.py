@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from smtplog.read.secrets import without as without_secrets
+
 if TYPE_CHECKING:
     from smtplog.contract.records import Session
     from smtplog.formats.base import Kind
@@ -67,7 +69,8 @@ class Tally:
             self.by_program[key] += n
             if why in ("unknown", "malformed"):
                 known = self.examples.setdefault(key, [])
-                known += [(source, entries["line"][r], entries["raw"][r]) for r in rows][: EXAMPLES - len(known)]
+                lines = [(source, entries["line"][r], without_secrets(entries["raw"][r])) for r in rows]
+                known += lines[: EXAMPLES - len(known)]
         for at, n in total.items():
             if n:
                 self.by_program[self._key(parsed, at, "understood")] += n
@@ -79,7 +82,7 @@ class Tally:
         self.entries += count
         self.by_program["transcript", None, "understood" if found else "malformed"] += count
         if not found and text:
-            self.examples[None, None, "malformed"] = [(source, 1, text.partition("\n")[0][:200])]
+            self.examples[None, None, "malformed"] = [(source, 1, without_secrets(text.partition("\n")[0])[:200])]
 
     def _key(self, parsed: Parsed, at: int, why: str) -> tuple[str | None, str | None, str]:
         place = parsed.places[at]

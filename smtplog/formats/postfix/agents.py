@@ -55,6 +55,9 @@ DELIVERIES = (
 """The hot ones: they come before everything else."""
 
 KINDS = (
+    Kind("server_greeting", ("server_greeting",), SMTP, may_refuse=True, session="start", dialogue="client"),
+    Kind("server_goodbye", ("server_goodbye",), SMTP, may_refuse=True, session="end", dialogue="client"),
+    Kind("server_dialogue", ("dialogue_server",), SMTP, may_refuse=True, session="part", dialogue="client"),
     Kind("probe", ("probe",), (*SMTP, *LOCAL_AGENTS, *OLD_AGENTS), ATTEMPT, message="part"),
     Kind(
         "delivery",

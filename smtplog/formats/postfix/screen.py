@@ -24,6 +24,15 @@ KINDS = (
     Kind("screen_pass", ("screen_pass",), SCREEN, session="part", session_by="client", hands_on=True),
     Kind("screen_listed", ("screen_listed",), SCREEN, session="part", session_by="client", hands_on=True),
     Kind(
+        "screen_dialogue",
+        ("dialogue_screen",),
+        SCREEN,
+        may_refuse=True,
+        session="part",
+        session_by="client",
+        dialogue="server",
+    ),
+    Kind(
         "screen_hangup",
         ("screen_hangup",),
         SCREEN,

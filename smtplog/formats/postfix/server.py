@@ -64,6 +64,7 @@ KINDS = (
         session="part",
         login_failed=True,
     ),
+    Kind("dialogue", ("dialogue_client",), SMTPD, may_refuse=True, session="part", dialogue="server"),
     Kind("lost", ("lost", "lost_queued"), SMTPD, (_STAGE, _UNKNOWN), session="part", may_refuse=True),
     Kind(
         "name_unverified",

@@ -250,6 +250,18 @@ def compiled(grammar: str, rule: str) -> re.Pattern[str]:
     return re.compile(shape(grammar, rule).pattern)
 
 
+@cache
+def inside(rule: str) -> re.Pattern[str]:
+    """The pattern of a rule of secrets.lark, to be looked for in texts of several lines; `_line` rules end a line."""
+    found = shape("secrets", rule).pattern
+    return re.compile(f"(?m:{found}(?P<after>\"|$))" if rule.endswith("_line") else f"(?m:{found})")
+
+
+def any_of(words: Iterable[str]) -> str:
+    """A pattern that any of these words fits."""
+    return "|".join(escape(word) for word in words)
+
+
 def check_hot(grammar: str, rule: str) -> None:
     """Refuse, with the place, a rule that is not one-pass or has more groups than the fast path keeps.
 
