@@ -105,9 +105,9 @@ def test_no_table_shows_a_secret_at_any_block_size(size: int) -> None:
     ["events --format jsonl", "events --raw", "sessions --format jsonl", "messages --format jsonl", "summary", "check",
      "deliveries --format jsonl", "failures", "trace --raw 4Xy44723DD4", "transcript"],
 )  # fmt: skip
-@pytest.mark.parametrize("input_format", ["", "exim"])
-def test_no_command_shows_a_secret(command: str, input_format: str) -> None:
+def test_no_command_shows_a_secret(command: str) -> None:
     """By default; also where the log is not understood at all."""
+    input_format = "exim" if "check" in command else ""
     arguments = [*command.split(), str(LOG)] if "trace" not in command else ["trace", "--raw", "4Xy44723DD4", str(LOG)]
     if command != "transcript":
         arguments += ["--year", "2026", *(["--input-format", input_format] if input_format else [])]

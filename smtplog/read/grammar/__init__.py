@@ -254,7 +254,7 @@ def compiled(grammar: str, rule: str) -> re.Pattern[str]:
 def inside(rule: str) -> re.Pattern[str]:
     """The pattern of a rule of secrets.lark, to be looked for in texts of several lines; `_line` rules end a line."""
     found = shape("secrets", rule).pattern
-    return re.compile(f"(?m:{found}(?P<after>\"|$))" if rule.endswith("_line") else f"(?m:{found})")
+    return re.compile(f'(?m:{found}(?P<after>"|$))' if rule.endswith("_line") else f"(?m:{found})")
 
 
 def any_of(words: Iterable[str]) -> str:
