@@ -352,6 +352,19 @@ def test_any_text_is_diagnosed(text: str):
     assert diagnose.reply(text).reason in REASONS
 
 
+def test_rows_and_columns_agree_where_every_text_is_another():
+    """Thousands of distinct texts are made coarser in columns before they are compared with the rules."""
+    ends = [
+        "(id 48{n}, see https://mx{n}.example.net/blocked/{n}?why=spam)", "from host{n}.example.org: size {n}7777",
+        "Denied{n}.Please ask www.mx{n}.example.com/quota or Mx{n}.Example.Com", "https://support.google.com/mail/?p=x{n}",
+    ]  # fmt: skip
+    examples = [example for _, example in CASES]
+    texts = [f"{examples[n % len(examples)]} {ends[n % len(ends)].format(n=n)}" for n in range(4 * len(examples))]
+    assert len(set(texts)) > 2000
+    found = answers(pl.DataFrame({"detail": texts, "status": "bounced"}))
+    assert found == [short(diagnose.reply(text, status="bounced")) for text in texts]
+
+
 def test_the_answer_does_not_depend_on_the_order_of_the_rows():
     shuffled = list(range(len(CASES)))
     random.Random(7).shuffle(shuffled)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from smtplog.ask.rules import Context, Hit, Reason, Rule, RuleSet, built_in, first, load_rules, wording
+from smtplog.ask.rules import Context, Hit, Reason, Rule, RuleSet, built_in, load_rules, wording
 from smtplog.read import grammar
 from smtplog.smtp import replies
 
@@ -35,6 +35,8 @@ _SURE_STEPS = frozenset({"provider", "text", "enhanced"})
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _BY_CODE = {2: None, 3: None, 4: "soft", 5: "hard"}
 _INPUTS = ("detail", "reply_text", "relay_name", "stage", "enhanced_code", "reply_code", "status")
+_SAMPLE = 2000
+"""So many rows tell whether the templates of a frame are nearly all different."""
 _OUTPUTS = ("reason", "reason_detail", "persistence", "actor")
 
 
@@ -135,9 +137,9 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
     stage = question.stage or peeled.stage
 
     def asked(scope: wording.Scope, *steps: str, textual_only: bool = False) -> Hit | None:
-        told = question.providers | rules.providers_told(scope)
+        told = question.providers | rules.providers_told(scope.signs)
         context = Context(told, code if scope is inner else scope.code, enhanced, stage, question.status)
-        return first(scope, context, rules.candidates(scope), *steps, textual_only=textual_only)
+        return rules.first(rules.known(scope.seen), context, steps, textual_only=textual_only)
 
     scope, offset = inner, peeled.start
     hit = None
@@ -242,40 +244,50 @@ def column(frame: pl.DataFrame, rules: RuleSet | None = None) -> pl.DataFrame:
         `reason`, `reason_detail`, `persistence`, `actor`: as many rows, in the same order; null where the status is a
         success, and where neither text nor code nor status is known. Otherwise what `reply` says of the row.
 
-    Cost: linear in the distinct texts for the masks, in the distinct templates for the decisions.
+    Cost: linear in the texts for the masks, in the distinct templates for the decisions.
     """
     rules = rules or built_in()
+    failed = _failed(frame, rules)
+    hosts = failed.get_column("relay_name")
+    if hosts.null_count():
+        hosts = failed.select(pl.coalesce("relay_name", wording.answerer_column(pl.col("text")))).to_series()
+    asked = failed.with_columns(_operators(hosts, rules)).group_by(_Question._fields).agg("row")
+    answers = [_answer(question, rules) for question in asked.select(_Question._fields).iter_rows()]
+    columns = zip(*answers, strict=True) if answers else ((),) * len(_OUTPUTS)
+    said = pl.DataFrame([pl.Series(n, v, pl.String) for n, v in zip(_OUTPUTS, columns, strict=True)])
+    # Which answer stands in which row: a number for every row, null where nothing is asked.
+    numbered = asked.select("row", number=pl.int_range(pl.len(), dtype=pl.UInt32)).explode("row")
+    which = pl.repeat(None, frame.height, dtype=pl.UInt32, eager=True)
+    which = which.scatter(numbered.get_column("row"), numbered.get_column("number"))
+    return said.select(pl.all().gather(which))
+
+
+def _failed(frame: pl.DataFrame, rules: RuleSet) -> pl.DataFrame:
+    """What is asked of the rows that failed: their number, the text and its template, and all that a question needs."""
     missing = [pl.lit(None, pl.String).alias(name) for name in _INPUTS if name not in frame.columns]
     present = [name for name in _INPUTS if name in frame.columns]
-    asked = frame.select(*present, row=pl.int_range(pl.len(), dtype=pl.UInt32)).with_columns(missing)
     text = pl.coalesce("detail", "reply_text")
-    failed = asked.filter(
-        (pl.col("status").is_null() | ~pl.col("status").is_in(list(SUCCESSES)))
-        & ~pl.all_horizontal(pl.col(*_INPUTS).exclude("relay_name", "stage").is_null())
-    ).select("row", text.alias("text"), *_INPUTS[2:])
-    texts = (
-        failed.select("text")
-        .unique()
-        .with_columns(template=wording.template_column(pl.col("text")), host=wording.answerer_column(pl.col("text")))
+    is_failure = pl.col("status").is_null() | ~pl.col("status").is_in(list(SUCCESSES))
+    is_silent = pl.all_horizontal(pl.col(*_INPUTS).exclude("relay_name", "stage").is_null())
+    failed = (
+        frame.lazy()
+        .select(*present, row=pl.int_range(pl.len(), dtype=pl.UInt32))
+        .with_columns(missing)
+        .filter(is_failure & ~is_silent)
+        .select("row", *_INPUTS[2:], text=text, template=wording.template_column(text))
+        .collect()
     )
-    keyed = failed.join(texts, on="text", how="left", nulls_equal=True).with_columns(pl.coalesce("relay_name", "host"))
-    keyed = keyed.join(_by_host(keyed, rules), on="relay_name", how="left", nulls_equal=True)
-    keys = _Question._fields
-    distinct = keyed.select(keys).unique()
-    answers = [_answer(row, rules) for row in distinct.iter_rows()]
-    columns = zip(*answers, strict=True) if answers else ((),) * 4
-    answered = distinct.with_columns(
-        pl.Series(name, values, pl.String) for name, values in zip(_OUTPUTS, columns, strict=True)
-    )
-    found = keyed.join(answered, on=keys, how="left", nulls_equal=True).select("row", *_OUTPUTS)
-    return asked.select("row").join(found, on="row", how="left", maintain_order="left").select(_OUTPUTS)
+    some = failed.get_column("template").head(_SAMPLE)
+    if some.len() == _SAMPLE and some.n_unique() > _SAMPLE // 2:
+        failed = failed.with_columns(wording.coarse_column(pl.col("template"), rules.marks))
+    return failed
 
 
-def _by_host(keyed: pl.DataFrame, rules: RuleSet) -> pl.DataFrame:
-    """Host -> the operators it belongs to, joined by spaces."""
-    hosts = keyed.get_column("relay_name").unique()
-    named = [" ".join(sorted(rules.providers_of_host(host))) if host else "" for host in hosts]
-    return pl.DataFrame({"relay_name": hosts, "providers": pl.Series(named, dtype=pl.String)})
+def _operators(hosts: pl.Series, rules: RuleSet) -> pl.Series:
+    """Of every host the operators it belongs to, joined by spaces."""
+    known = hosts.filter(hosts.str.contains_any(rules.hosts, ascii_case_insensitive=True)).unique()
+    named = [" ".join(sorted(rules.providers_of_host(host))) for host in known]
+    return hosts.replace_strict(known, named, default="", return_dtype=pl.String).alias("providers")
 
 
 @lru_cache(maxsize=1 << 16)
@@ -305,7 +317,7 @@ def suppression(diagnosis: Diagnosis, *, status: str | None = None, rules: RuleS
     if not _is_final(diagnosis, status):
         return None
     scope = wording.Scope(wording.template(diagnosis.reply_text), rules.spelling)
-    if rule.step != "provider" and any(doubt.find(scope) for doubt in rules.doubts):
+    if rule.step != "provider" and any(doubt.find(scope.seen) for doubt in rules.doubts):
         return None
     return Suppression(diagnosis.reason, diagnosis.evidence or diagnosis.enhanced_code or "", days)
 

@@ -7,13 +7,13 @@ one operator means by its words and codes), `text` (what anybody means by these 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 
 from smtplog.ask.rules.phrases import Phrase, keys_of
-from smtplog.ask.rules.wording import Scope, parents
+from smtplog.ask.rules.wording import Seen, parents
 
 STEPS = ("provider", "text", "enhanced", "basic", "state")
 PERSISTENCES = ("hard", "soft", "block")
@@ -88,26 +88,27 @@ class Rule:
         """Whether it looks at the words at all."""
         return bool(self.any or self.all or self.signs)
 
-    def fits(self, scope: Scope, context: Context, phrases: Iterable[Phrase]) -> Hit | None:
+    def fits(self, seen: Seen, context: Context, which: Iterable[int]) -> Hit | None:
         """Compare with one text.
 
         Args:
-            scope: the text.
+            seen: what the text offers.
             context: codes, stage, status, operator.
-            phrases: those of `any` that may be there at all, in their order.
+            which: numbers of the phrases of `any` that may be there at all.
         """
         if not self._fits_context(context):
             return None
-        said = next((span for phrase in phrases if (span := phrase.find(scope))), None)
-        sign = self._sign(scope) if self.signs and said is None else None
+        every = self.wanted.any if which else ()
+        said = next((span for number in sorted(which) if (span := every[number].find(seen))), None)
+        sign = self._sign(seen) if self.signs and said is None else None
         if (self.signs or self.any) and sign is None and said is None:
             return None
         for phrase in self.wanted.all:
-            span = phrase.find(scope)
+            span = phrase.find(seen)
             if span is None:
                 return None
             said = said or span
-        if any(phrase.find(scope) for phrase in self.wanted.none):
+        if any(phrase.find(seen) for phrase in self.wanted.none):
             return None
         return Hit(self, said, sign)
 
@@ -121,12 +122,12 @@ class Rule:
             and (not self.statuses or context.status in self.statuses)
         )
 
-    def _sign(self, scope: Scope) -> str | None:
+    def _sign(self, seen: Seen) -> str | None:
         for sign in self.signs:
             if "*" not in sign and "?" not in sign:
-                if sign in scope.signs:
+                if sign in seen.signs:
                     return sign
-            elif found := sorted(s for s in scope.signs if s[:2] == sign[:2] and fnmatchcase(s, sign)):
+            elif found := sorted(s for s in seen.signs if s[:2] == sign[:2] and fnmatchcase(s, sign)):
                 return found[0]
         return None
 
@@ -144,17 +145,19 @@ class Context:
 
 @dataclass(frozen=True)
 class Hit:
-    """A rule that fits, and by what: a span of the scope's words, or a token."""
+    """A rule that fits, and by what: a span of the text's words, or a token."""
 
     rule: Rule
     said: tuple[int, int] | None
     sign: str | None
 
 
-Candidates = list[tuple[Rule, list[Phrase]]]
+Candidates = list[tuple[Rule, Collection[int]]]
+"""Rules in their order, each with the numbers of its phrases (of `any`) that may be there."""
 
 
-def _has_enhanced(wanted: Iterable[str], code: str | None) -> bool:
+@lru_cache(maxsize=1 << 14)
+def _has_enhanced(wanted: tuple[str, ...], code: str | None) -> bool:
     if code is None:
         return False
     return any(fnmatchcase(code, code[0] + w[1:] if w[0] == "x" else w) for w in wanted)
@@ -182,6 +185,11 @@ class RuleSet:
         return {sign: p.name for p in self.providers for sign in p.signs}
 
     @cached_property
+    def hosts(self) -> list[str]:
+        """The hosts of all operators: no other name is one of theirs that has none of these in it."""
+        return list(self._by_host)
+
+    @cached_property
     def phrase_keys(self) -> Mapping[str, Sequence[Sequence[int]]]:
         """Key -> numbers of rule and phrase of `any` that cannot be there without it or its like."""
         if self.keys is not None:
@@ -203,40 +211,79 @@ class RuleSet:
         return found
 
     @cached_property
-    def _always(self) -> tuple[int, ...]:
-        """Rules that no word and no sign can exclude."""
-        return tuple(number for number, rule in enumerate(self.rules) if not rule.any and not rule.signs)
+    def _always(self) -> Mapping[str | None, tuple[int, ...]]:
+        """Operator, or None where any may have answered -> rules that no word and no sign can exclude."""
+        found: dict[str | None, list[int]] = {None: []}
+        for number, rule in enumerate(self.rules):
+            if not rule.any and not rule.signs:
+                found.setdefault(rule.provider, []).append(number)
+        return {name: tuple(numbers) for name, numbers in found.items()}
 
-    def candidates(self, scope: Scope) -> Candidates:
-        """The rules that may fit a text, in their order, each with its phrases that may be there."""
-        found: dict[int, set[int]] = {number: set() for number in self._always}
+    @lru_cache(maxsize=16)  # noqa: B019 - as above
+    def candidates(self, seen: Seen, told: frozenset[str]) -> Candidates:
+        """The rules that may fit a text that one of these operators wrote, in their order."""
+        found: dict[int, list[int]] = {}
+        for name in (None, *told):
+            found.update((number, []) for number in self._always.get(name, ()))
         by_key, by_sign = self.phrase_keys, self._by_sign
-        for key in keys_of(scope) & by_key.keys():
+        for key in keys_of(seen) & by_key.keys():
             for number, which in by_key[key]:
-                found.setdefault(number, set()).add(which)
-        for beginning in {sign[:2] for sign in scope.signs} & by_sign.keys():
+                found.setdefault(number, []).append(which)
+        for beginning in {sign[:2] for sign in seen.signs} & by_sign.keys():
             for number in by_sign[beginning]:
-                found.setdefault(number, set())
-        return [
-            (rule := self.rules[number], [rule.wanted.any[which] for which in sorted(found[number])])
-            for number in sorted(found)
-        ]
+                found.setdefault(number, [])
+        return [(self.rules[number], found[number]) for number in sorted(found)]
 
     @lru_cache(maxsize=1 << 14)  # noqa: B019 - a rule set lives as long as the process
     def providers_of_host(self, host: str) -> frozenset[str]:
         """The operators a host name belongs to: by itself or by any domain above it."""
         return frozenset(self._by_host[p] for p in parents(host) if p in self._by_host)
 
-    def providers_told(self, scope: Scope) -> frozenset[str]:
+    def providers_told(self, signs: Iterable[str]) -> frozenset[str]:
         """The operators that a text gives away by tokens only they write."""
-        return frozenset(self._by_tell[s] for s in scope.signs if s in self._by_tell)
+        return frozenset(self._by_tell[s] for s in signs if s in self._by_tell)
 
+    @cached_property
+    def _signs(self) -> tuple[frozenset[str], Mapping[str, tuple[str, ...]]]:
+        """The signs of all rules: the plain ones; those with a wild card, by their first two characters."""
+        every = dict.fromkeys(sign for rule in self.rules for sign in rule.signs)
+        wild: dict[str, tuple[str, ...]] = {}
+        for sign in every:
+            if "*" in sign or "?" in sign:
+                wild[sign[:2]] = (*wild.get(sign[:2], ()), sign)
+        return frozenset(every), wild
 
-def first(
-    scope: Scope, context: Context, candidates: Candidates, *steps: str, textual_only: bool = False
-) -> Hit | None:
-    """The first of some rules that is of these steps and fits."""
-    for rule, phrases in candidates:
-        if rule.step in steps and (rule.is_textual or not textual_only) and (hit := rule.fits(scope, context, phrases)):
-            return hit
-    return None
+    @cached_property
+    def marks(self) -> list[str]:
+        """What a text must have one of for any sign of a rule or operator to be in it."""
+        every = (*self._by_tell, *(sign for rule in self.rules for sign in rule.signs))
+        return sorted({max(sign.replace("?", "*").split("*"), key=len) for sign in every})
+
+    def known(self, seen: Seen) -> Seen:
+        """What rules can tell apart: without the signs that none of them looks for."""
+        plain, wild = self._signs
+        signs = frozenset(
+            sign
+            for sign in seen.signs
+            if sign in plain or (sign[:2] in wild and any(fnmatchcase(sign, w) for w in wild[sign[:2]]))
+        )
+        return Seen(seen.words, signs)
+
+    @lru_cache(maxsize=1 << 14)  # noqa: B019 - as above
+    def first(self, seen: Seen, context: Context, steps: tuple[str, ...], *, textual_only: bool = False) -> Hit | None:
+        """The first rule of these steps that fits.
+
+        Args:
+            seen: what `known` leaves of a text.
+            context: codes, stage, status, operators.
+            steps: some of `STEPS`.
+            textual_only: leave out the rules that look at no words.
+        """
+        for rule, which in self.candidates(seen, context.providers):
+            if (
+                rule.step in steps
+                and (rule.is_textual or not textual_only)
+                and (hit := rule.fits(seen, context, which))
+            ):
+                return hit
+        return None

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from smtplog.ask.rules.wording import MASK, Scope, fold
+from smtplog.ask.rules.wording import MASK, Seen, fold
 
 GAP = 6
 """Words that `..` may stand for."""
@@ -113,19 +113,19 @@ class Phrase:
         ]
         return min(sets, key=lambda keys: (ANYTHING in keys, len(keys & _COMMON), len(keys)))
 
-    def find(self, scope: Scope) -> tuple[int, int] | None:
+    def find(self, seen: Seen) -> tuple[int, int] | None:
         """First and last-but-one word of its first place; None when it is not there."""
-        for at in self._starts(scope):
-            end = self._end(scope.words, at, 0)
+        for at in self._starts(seen):
+            end = self._end(seen.words, at, 0)
             if end is not None:
                 return at, end
         return None
 
-    def _starts(self, scope: Scope) -> Iterable[int]:
+    def _starts(self, seen: Seen) -> Iterable[int]:
         first = self.elements[0]
         if first.is_optional or first.pieces:
-            return range(len(scope.words))
-        places = scope.places
+            return range(len(seen.words))
+        places = seen.places
         return sorted(place for word in first.by_first.keys() & places.keys() for place in places[word])
 
     def _end(self, words: tuple[str, ...], at: int, number: int) -> int | None:
@@ -145,9 +145,9 @@ FOREIGN = "**"
 _STEM = 4
 
 
-def keys_of(scope: Scope) -> frozenset[str]:
+def keys_of(seen: Seen) -> frozenset[str]:
     """What a text offers to look phrases up by: its words, their beginnings, and whether it leaves ASCII."""
-    words = scope.places.keys()
+    words = seen.places.keys()
     foreign = {FOREIGN} if any(not word.isascii() and word != MASK for word in words) else ()
     return frozenset((*words, *(f"{word[:_STEM]}*" for word in words), ANYTHING, *foreign))
 

@@ -58,6 +58,18 @@ def template_column(text: pl.Expr) -> pl.Expr:
     return text
 
 
+def coarse_column(template: pl.Expr, marks: list[str]) -> pl.Expr:
+    """Templates without the numbers, hosts and URLs that no rule looks at, so that fewer are left. Not made for eyes.
+
+    Args:
+        template: what `template_column` gives.
+        marks: a host or URL in a text that has one of these in it may matter to a rule.
+    """
+    numbers = template.str.replace_all(grammar.shape("reply", "number_alone").pattern, f" {MASK}")
+    places = numbers.str.replace_all(grammar.shape("reply", "place").pattern, MASK)
+    return pl.when(numbers.str.contains_any(marks, ascii_case_insensitive=True)).then(numbers).otherwise(places)
+
+
 def template_with_places(text: str) -> tuple[str, list[tuple[int, int]]]:
     """`template`, and for each of its signs the span of the text it came from."""
     places = [(i, i + 1) for i in range(len(text))]
@@ -146,6 +158,22 @@ def fold(word: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c)).casefold()
 
 
+@dataclass(frozen=True)
+class Seen:
+    """All that rules look at in a text: equal ones fit the same rules by the same words."""
+
+    words: tuple[str, ...]
+    signs: frozenset[str]
+
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        """Word -> where it stands."""
+        found: dict[str, list[int]] = {}
+        for place, word in enumerate(self.words):
+            found.setdefault(word, []).append(place)
+        return found
+
+
 @dataclass
 class Scope:
     """One text to compare rules with: a template, or the innermost reply in it."""
@@ -201,12 +229,9 @@ class Scope:
         return tuple(words)
 
     @cached_property
-    def places(self) -> dict[str, list[int]]:
-        """Word -> where it stands."""
-        found: dict[str, list[int]] = {}
-        for place, word in enumerate(self.words):
-            found.setdefault(word, []).append(place)
-        return found
+    def seen(self) -> Seen:
+        """Its words and signs."""
+        return Seen(self.words, self.signs)
 
     @cached_property
     def signs(self) -> frozenset[str]:
