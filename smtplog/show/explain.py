@@ -31,7 +31,7 @@ def show(answers: Iterable[Answer], form: str, stream: IO[str]) -> None:
 
 def _grid(answer: Answer) -> Table:
     d = answer.diagnosis
-    wait = f"; the text asks to wait {d.retry_after_s} s" if d.retry_after_s else ""
+    wait = f" The text asks to wait {d.retry_after_s} s." if d.retry_after_s else ""
     rows = [
         ("reason", f"{d.reason}{f' ({d.reason_detail})' if d.reason_detail else ''}"),
         ("recipient", answer.recipient),

@@ -4,7 +4,7 @@
     (mailbox|email account) is full    one of these; brackets may stand in brackets
     user (does not|) exist         nothing is a choice too
     quota .. exceeded              up to six words between
-    greylist*                      any ending; *用户* any beginning and ending
+    greylist*                      any ending; *用户* any beginning and ending; *容量*超* anything between
     blocked using @                @ is a host, an address, an IP, a URL or an id
 
 Case, accents, apostrophes and punctuation do not count, on either side.
@@ -81,10 +81,16 @@ def _has_piece(choice: Choice) -> bool:
 def _is(wanted: str, word: str) -> bool:
     if "*" not in wanted:
         return wanted == word
-    piece = wanted.strip("*")
-    if not wanted.startswith("*"):
-        return word.startswith(piece)
-    return piece in word if wanted.endswith("*") else word.endswith(piece)
+    first, *between, last = wanted.split("*")
+    if not word.startswith(first) or not word.endswith(last) or len(word) < len(first) + len(last):
+        return False
+    at, end = len(first), len(word) - len(last)
+    for piece in between:
+        found = word.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
 
 
 @dataclass(frozen=True)
