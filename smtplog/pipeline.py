@@ -24,16 +24,17 @@ from smtplog.formats.base import Format
 from smtplog.join.assemble import REASONS
 from smtplog.join.copies import Copies
 from smtplog.join.stitch import IDLE, Stitcher, needed_fields
-from smtplog.read import columns, detect, envelope, grammar, secrets, source
+from smtplog.read import columns, detect, envelope, first_lines, rotation, secrets, source
 from smtplog.read.clock import Clock
 from smtplog.read.columns import Parsed
+from smtplog.read.first_lines import HEAD
 from smtplog.read.plan import Wanted
 from smtplog.read.tally import Tally
 
-HEAD = 200
-"""So many first entries decide what an input is."""
 DOCUMENT_BYTES = 64 * 1024 * 1024
 THREADS = 2
+MANY, SMALL_BYTES = 8, 1024 * 1024
+"""Several logs read side by side share the memory of one; their blocks do not become smaller than this."""
 
 Tables = dict[str, frozenset[str] | None]
 Frames = dict[str, pl.DataFrame]
@@ -110,12 +111,55 @@ def run(
         stitcher.load(state, lambda host, program: detect.place(host, program, expected))
     wanted = _wanted(tables)
     copies = Copies()
-    for one in source.inputs(given):
-        yield from _one_input(one, tables, options, tally, stitcher, copies, expected, wanted)
+    sets = rotation.sets(source.inputs(given))
+    stitcher.is_several = len(sets) > 1
+    if stitcher.is_several:
+        wanted = columns.for_several_hosts(wanted)
+        smaller = max(options.block_bytes // min(len(sets), MANY), min(options.block_bytes, SMALL_BYTES))
+        options = replace(options, block_bytes=smaller)
+    read = partial(_one_set, tables=tables, options=options, tally=tally, expected=expected, wanted=wanted)
+    streams = [(_begins(files[0], options) if stitcher.is_several else None, read(files)) for files in sets]
+    for piece, stitcher.watermark in rotation.side_by_side(streams):
+        if piece.parsed is not None:
+            fresh, fuller = copies.part(piece.parsed, piece.name)
+            if options.watch:
+                options.watch(fresh, piece.name)
+            yield from _frames(stitcher.feed(fresh, piece.name, piece.parsed, fuller))
+        elif piece.frames:
+            yield piece.frames
     if keep:
         keep(stitcher.save())
         return
+    stitcher.watermark = None
     yield from _frames(stitcher.flush())
+
+
+def _begins(one: source.Input, options: Options) -> datetime | None:
+    """The time of an input's first entry, looked up in its first lines; None where it cannot be opened twice."""
+    if one.is_borrowed or one.modified is None:
+        return None
+    head = next(source.blocks(one, HEAD * 100))
+    wrapping = envelope.find(source.lines(head)["raw"].head(HEAD))
+    entries = envelope.entries(head, wrapping)
+    clock = Clock(options.year, options.zone, one.modified)
+    at = clock.apply(entries, [])["at"].drop_nulls()
+    return at[0] if wrapping.rate >= 0.5 and len(at) else None
+
+
+def _one_set(
+    files: list[source.Input], *, tables: Tables, options: Options, tally: Tally, expected: tuple[Format, ...],
+    wanted: Wanted,
+) -> Iterator[tuple[datetime | None, _Piece]]:  # fmt: skip
+    """The pieces of a rotated set, with their times; a year that was given goes on from file to file."""
+    before: Clock | None = None
+    for one in files:
+        clock = Clock(options.year, options.zone, one.modified or options.reference, is_lent=one.modified is None)
+        if before and options.year is not None:
+            clock.current, clock.month = before.current, before.month
+        for piece in _one_input(one, clock, tables, options, tally, expected, wanted):
+            at = piece.parsed.entries["at"].drop_nulls().head(1).to_list() if piece.parsed else []
+            yield (at[0] if at else None), piece
+        before = clock
 
 
 def _diagnosis(tables: Tables, options: Options) -> Callable[[pl.DataFrame], pl.DataFrame] | None:
@@ -135,24 +179,33 @@ def _wanted(tables: Tables) -> Wanted:
     return needed_fields(name for asked in tables.values() for name in asked or ())
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """What one block of an input holds: entries to be stitched, or what a transcript gave."""
+
+    name: str
+    parsed: Parsed | None = None
+    frames: Frames | None = None
+
+
 def _one_input(
-    one: source.Input, tables: Tables, options: Options, tally: Tally, stitcher: Stitcher, copies: Copies,
-    expected: tuple[Format, ...], wanted: Wanted,
-) -> Iterator[Frames]:  # fmt: skip
+    one: source.Input, clock: Clock, tables: Tables, options: Options, tally: Tally, expected: tuple[Format, ...],
+    wanted: Wanted,
+) -> Iterator[_Piece]:  # fmt: skip
     blocks = source.blocks(one, options.block_bytes)
     first = next(blocks)
     head = source.lines(source.Block(first.source, first.data[: HEAD * 1000], 1, 0))["raw"].head(HEAD)
     wrapping = envelope.find(head)
-    if _is_document(head, wrapping.rate, first, options, expected):
-        yield from _document(one, first, blocks, tables, options, tally)
+    if _is_transcript(head, wrapping.rate, first, options, expected):
+        for frames in _document(one, first, blocks, tables, options, tally):
+            yield _Piece(one.name, frames=frames)
         return
-    clock = Clock(options.year, options.zone, one.modified or options.reference, is_lent=one.modified is None)
     covers = not options.show_secrets and any(_shows(asked) for asked in tables.values())
     parse = partial(_parse, wrapping=wrapping, expected=expected, wanted=wanted, covers=covers)
     answers = secrets.Answers()
     is_first = True
     for block, parsed in _in_order(envelope.whole(_chain(first, blocks), wrapping), parse, options.threads):
-        births = _births(parsed.entries, expected) if is_first else []
+        births = first_lines.births(parsed.entries, expected) if is_first else []
         is_first = False
         if clock.needs_reference(parsed.entries, births):
             raise QueryError(
@@ -168,12 +221,17 @@ def _one_input(
         tally.add(parsed, one.name, clock)
         if block.problem:
             tally.problems.append(block.problem)
-        fresh, fuller = copies.part(parsed, one.name)
-        if options.watch:
-            options.watch(fresh, one.name)
         if options.progress:
             options.progress(one.name, len(block.data))
-        yield from _frames(stitcher.feed(fresh, one.name, parsed, fuller))
+        yield _Piece(one.name, parsed)
+
+
+def _is_transcript(
+    head: pl.Series, rate: float, first: source.Block, options: Options, expected: tuple[Format, ...]
+) -> bool:
+    if options.input_format:
+        return options.input_format == "transcript"
+    return first_lines.is_document(head, rate, first.data, expected)
 
 
 def _shows(asked: frozenset[str] | None) -> bool:
@@ -211,47 +269,6 @@ def _in_order(
         finally:
             for _, future in under_way:
                 future.cancel()
-
-
-def _births(entries: pl.DataFrame, expected: tuple[Format, ...]) -> list[tuple[int, datetime]]:
-    """(row, time) of the first ids that carry their time."""
-    found: list[tuple[int, datetime]] = []
-    for one in expected:
-        if one.timed_id:
-            shape = grammar.shape(one.grammar, one.timed_id)
-            ids = entries["raw"].head(HEAD * 20).str.extract(shape.head(), 1)
-            for row in ids.is_not_null().arg_true().head(20):
-                born = one.id_time(ids[row])
-                if born and 1995 < born.year < 2100:
-                    found.append((row, born))
-    return found
-
-
-def _is_document(
-    head: pl.Series, is_log: float, first: source.Block, options: Options, expected: tuple[Format, ...]
-) -> bool:
-    if options.input_format:
-        return options.input_format == "transcript"
-    if _dialogue_share(head) >= 0.6 and not _tells_more(head, expected):
-        is_log = 0.0
-    if is_log >= 0.5:
-        return False
-    from smtplog.read import dialogue  # noqa: PLC0415 - only where the input may be one
-
-    return dialogue.likelihood(first.data[:200_000].decode("utf-8", "replace")) > max(0.2, is_log)
-
-
-def _dialogue_share(head: pl.Series) -> float:
-    """The share of entries that are one side of a dialogue, as Postfix logs it for a peer in `debug_peer_list`."""
-    said = head.str.contains("]: < ", literal=True) | head.str.contains("]: > ", literal=True)
-    return float(pl.DataFrame({"said": said})["said"].sum() / max(len(head), 1))
-
-
-def _tells_more(head: pl.Series, expected: tuple[Format, ...]) -> bool:
-    """Is there anything of a session or a message in it but what was said? Then it is a log with a dialogue in it."""
-    entries = envelope.split(pl.DataFrame({"line": 1, "line_count": 1, "raw": head}), envelope.find(head))
-    kinds = [one.kind for one in columns.parse(entries, expected).kinds]
-    return any(kind.message or (kind.session and not kind.dialogue) for kind in kinds)
 
 
 def _document(

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtplog.errors import InputError
-from smtplog.read import source
+from smtplog.read import rotation, source
+from smtplog.read.source import Input
 from tests.conftest import write
 
 TEXT = b"".join(b"line %d of a log that is long enough to be packed\n" % n for n in range(3000))
@@ -234,3 +235,32 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(InputError, match="may read it"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("mail.log.10.gz", "mail.log.2.gz", "mail.log.1", "mail.log"),
+        ("maillog-20261101.xz", "maillog-20261108", "maillog"),
+        ("maillog.20261101-083000", "maillog.20261101-101500", "maillog"),
+        ("mail-2026-11-01.log", "mail-2026-11-08.log"),
+    ],
+)
+def test_a_set_in_any_order_is_one_set(names: tuple[str, ...]) -> None:
+    """However it was given; other logs keep to themselves, also such as `mx-2.log`."""
+    given = [Input(f"/var/log/{name}", io.BytesIO, None) for name in (*names[::-1], "mx-1.log", "mx-2.log")]
+    found = [[Path(one.name).name for one in files] for files in rotation.sets(given)]
+    assert found == [list(names), ["mx-1.log"], ["mx-2.log"]]
+
+
+def test_side_by_side_in_the_order_of_time() -> None:
+    """The piece that begins first comes first; with it, when the next of another stream may come."""
+
+    def at(hour: int) -> datetime:
+        return datetime(2026, 11, 1, hour, tzinfo=UTC)
+
+    one = iter([(at(1), "1"), (at(3), "3"), (at(9), "9")])
+    two = iter([(at(2), "2"), (None, "2?"), (at(5), "5")])
+    found = list(rotation.side_by_side([(at(1), one), (None, two)]))
+    assert [piece for piece, _ in found] == ["1", "2", "2?", "3", "5", "9"]
+    assert [until for _, until in found] == [at(2), at(3), at(3), at(5), at(9), None]

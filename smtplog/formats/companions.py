@@ -29,7 +29,9 @@ _AMAVIS: tuple[Step, ...] = (
 _SPAM_FLAG = Lookup("spam_flag", "verdict", {"Y": "spam", ".": "ham"})
 
 KINDS = (
-    Kind("amavis_verdict", ("amavis_passed",), AMAVIS, _AMAVIS, may_refuse=True, message="part"),
+    Kind(
+        "amavis_verdict", ("amavis_passed",), AMAVIS, _AMAVIS, may_refuse=True, message="part", hands_over="reinjection"
+    ),
     Kind(
         "amavis_forwarded", ("amavis_forwarded",), AMAVIS, (Split("detail", ("amavis_forwarded_as",)),), may_refuse=True
     ),

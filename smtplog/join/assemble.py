@@ -38,7 +38,7 @@ def messages_and_deliveries(
     """
     told = _told(events, table, view)
     if view.wants("messages", "parent_key", "child_keys", "origin"):
-        told = hops.parents(told)
+        told = hops.parents(told, view)
     attempts = _attempts(events, told, view, hops)
     deliveries = None
     if "deliveries" in view.wanted:

@@ -1,8 +1,9 @@
-"""Which message came out of which: re-injection by a content filter, forwarding, bounces, a second instance.
+"""Which message came out of which: re-injection by a content filter, forwarding, bounces, a second instance or server.
 
-Links, in the order of trust: the id that the next hop was told of (`orig_queue_id`), the MTA's own word (`forwarded as`,
-`notification:`, a bounce's `R=`), and `queued as ID` by a relay that is this same system and where a message of that id really came in
-from it. What a remote host calls its id may look like one of ours and is never followed.
+Links, in the order of trust: the id that the next hop was told of (`orig_queue_id`, `orig_id`), the MTA's own word
+(`forwarded as`, `notification:`, a bounce's `R=`, a filter's `queued_as:`), and `queued as ID` by a relay that is this same system, or
+another host whose log is here too (`across.py`). What a remote host calls its id may look like one of ours and is never
+followed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from smtplog.formats.base import Kind
+from smtplog.join.across import Across
 from smtplog.join.assemble import message_key
 from smtplog.join.view import View
 
@@ -28,8 +30,12 @@ HANDOVER: Mapping[str, Any] = {
     "parent_key": pl.String,
     "origin": pl.String,
 }
+TOLD: Mapping[str, Any] = {"host": pl.String, "queue_id": pl.String, "at": _STAMP, "parent_id": pl.String}
+"""A child that says itself which id it came out of."""
 BIRTH: Mapping[str, Any] = {"host": pl.String, "queue_id": pl.String, "at": _STAMP}
-KNOWN: Mapping[str, Any] = {"host": pl.String, "queue_id": pl.String, "at": _STAMP, "message_key": pl.String}
+KNOWN: Mapping[str, Any] = {**BIRTH, "message_key": pl.String}
+"""Lives whose id was named as a child's or a parent's; `at` is their beginning."""
+LIFE = ("host", "queue_id", "at")
 
 
 def is_loopback(name: str) -> pl.Expr:
@@ -37,14 +43,33 @@ def is_loopback(name: str) -> pl.Expr:
     return (pl.col(name).str.starts_with("127.") | (pl.col(name) == "::1")).fill_null(False)
 
 
+def is_own(name: str) -> pl.Expr:
+    """Is a name that of the host in column `host`, whole or without its domain?"""
+    longer = pl.col(name).str.starts_with(pl.concat_str("host", pl.lit(".")))
+    return ((pl.col(name) == pl.col("host")) | longer).fill_null(False)
+
+
 @dataclass
 class Hops:
     """What was handed on and what came in from this same system, of about the last day."""
 
     handovers: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HANDOVER))
+    told: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TOLD))
     births: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BIRTH))
     known: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=KNOWN))
+    across: Across = field(default_factory=Across)
     seen: int = -1
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        """All that is kept, by name, to be saved."""
+        own = {name: getattr(self, name) for name in ("handovers", "told", "births", "known")}
+        return own | self.across.frames()
+
+    def take_over(self, frames: Mapping[str, pl.DataFrame], seen: int) -> None:
+        """What `frames` gave out."""
+        for name, frame in frames.items():
+            setattr(self.across if name in self.across.frames() else self, name, frame)
+        self.seen = seen
 
     def learn(self, events: Mapping[str, pl.DataFrame], life: pl.Series, table: pl.DataFrame, view: View) -> None:
         """Take in the open events of messages.
@@ -55,132 +80,178 @@ class Hops:
             table: the lives.
             view: what the numbers stand for.
         """
-        start, told, last = 0, [], self.seen
+        start, last = 0, self.seen
         for label, frame in events.items():
             mine = life.slice(start, frame.height)
             start += frame.height
             fresh = frame["seq"] > self.seen
             if not fresh.any():
                 continue
-            new = frame.with_columns(life=mine).filter(fresh)
+            new = frame.with_columns(view.of_place(frame, "host").fill_null("-"), life=mine).filter(fresh)
             last = max(last, int(new["seq"].max()))  # type: ignore[arg-type]
-            if view.wants_message_keys:
-                told += self._handed(new, view.kind(label), table, view)
-            if view.kind(label).message == "start" and "client_ip" in new.columns:
-                came = new.filter(is_loopback("client_ip"))
-                self.births = pl.concat([self.births, came.select(view.of_place(came, "host"), "queue_id", "at")])
+            self._learn(new, view.kind(label), table, view)
         self.seen = last
-        if told:
-            self.handovers = pl.concat([self.handovers, *told])
-        if self.handovers.height:
-            self._name_children(events, life, table, view)
+        if self.handovers.height or self.told.height:
+            self._name_lives(events, life, table, view)
+        self.across.join()
         self._forget(table)
 
-    def _handed(self, new: pl.DataFrame, kind: Kind, table: pl.DataFrame, view: View) -> list[pl.DataFrame]:
-        out = []
+    def _learn(self, new: pl.DataFrame, kind: Kind, table: pl.DataFrame, view: View) -> None:
+        """Take in new events of one kind."""
+        is_start = kind.message == "start"
         if "parent_queue_id" in new.columns:
-            out.append(_named_parents(new.filter(pl.col("parent_queue_id").is_not_null()), kind, view))
+            named = _named_parents(new.filter(pl.col("parent_queue_id").is_not_null()), kind, view)
+            self.handovers = pl.concat([self.handovers, named])
         if "next_queue_id" in new.columns:
-            origin = pl.lit(kind.hands_over) if kind.hands_over else _origin(new, view)
-            handed = new.with_columns(origin=origin).filter(
-                pl.col("next_queue_id").is_not_null() & pl.col("origin").is_not_null()
-            )
-            if handed.height:
-                keyed = handed.join(
-                    table.select("life", "first_at", "has_start"), on="life", how="left", maintain_order="left"
-                )
-                keyed = keyed.with_columns(parent_key=message_key(keyed, view), host=view.of_place(keyed, "host"))
-                out.append(
-                    keyed.select("host", "at", "parent_key", "origin", child_id="next_queue_id").select(*HANDOVER)
-                )
-        return out
+            origin = pl.lit(kind.hands_over) if kind.hands_over else _origin(new)
+            handed = new.filter(pl.col("next_queue_id").is_not_null()).with_columns(origin=origin)
+            stays = handed["origin"].is_not_null()
+            if stays.any():
+                fresh = _with_key(handed.filter(stays), "parent_key", table, view).rename({"next_queue_id": "child_id"})
+                self.handovers = pl.concat([self.handovers, fresh.select(*HANDOVER)])
+            if view.has_several_hosts and not stays.all():
+                self.across.sent_on(_with_key(handed.filter(~stays), "parent_key", table, view))
+        if is_start and "orig_queue_id" in new.columns:
+            told = new.filter(pl.col("orig_queue_id").is_not_null()).rename({"orig_queue_id": "parent_id"})
+            self.told = pl.concat([self.told, told.select(*TOLD)])
+        if is_start and "client_ip" in new.columns:
+            own = is_loopback("client_ip")
+            if "client_name" in new.columns:
+                own = own | is_own("client_name")
+            self.births = pl.concat([self.births, new.filter(own).select(*BIRTH)])
+            if view.has_several_hosts:
+                self.across.came_in(_with_key(new.filter(~own), "message_key", table, view))
+        if view.has_several_hosts and "message_id" in new.columns and kind.message:
+            self.across.called(new)
 
-    def _name_children(
-        self, events: Mapping[str, pl.DataFrame], life: pl.Series, table: pl.DataFrame, view: View
-    ) -> None:
-        """Find the keys of the messages that were handed on, as far as they are open now."""
-        ids = self.handovers["child_id"].unique()
+    def _name_lives(self, events: Mapping[str, pl.DataFrame], life: pl.Series, table: pl.DataFrame, view: View) -> None:
+        """Find the lives whose ids were named, as far as they are open now."""
+        ids = pl.concat(
+            [self.handovers["child_id"], *(self.told[n].alias("child_id") for n in ("queue_id", "parent_id"))]
+        )
+        ids = ids.unique()
         parts, start = [], 0
         for frame in events.values():
             mine = frame.select("queue_id", "place").with_columns(life=life.slice(start, frame.height))
             start += frame.height
             parts.append(mine.filter(pl.col("queue_id").is_in(ids.implode())))
         found = pl.concat(parts).unique("life", keep="first")
-        found = found.join(table.select("life", "first_at", "has_start"), on="life", maintain_order="left")
-        found = found.with_columns(message_key=message_key(found, view), host=view.of_place(found, "host"))
-        self.known = pl.concat(
-            [self.known, found.select("host", "queue_id", "message_key", at="first_at").select(*KNOWN)]
-        )
-        self.known = self.known.unique("message_key", keep="first", maintain_order=True)
+        found = found.with_columns(view.of_place(found, "host").fill_null("-"))
+        found = _with_key(found, "message_key", table, view).with_columns(at="first_at")
+        fresh = pl.concat([self.known, found.select(*KNOWN)])
+        self.known = fresh.unique(LIFE, keep="first", maintain_order=True)
 
     def _forget(self, table: pl.DataFrame) -> None:
         now = table["last_at"].max()
         if now is not None:
             old = pl.col("at") > pl.lit(now) - _MEMORY
-            self.handovers, self.births, self.known = (f.filter(old) for f in (self.handovers, self.births, self.known))
+            for name in ("handovers", "told", "births", "known"):
+                setattr(self, name, getattr(self, name).filter(old))
+            self.across.forget(old)
 
-    def parents(self, told: pl.DataFrame) -> pl.DataFrame:
-        """Add `parent_key`, `child_keys` and `origin` to messages {message_key, queue_id, place, first_at, origin}."""
-        told = told.with_columns(
-            parent_key=pl.lit(None, dtype=pl.String), child_keys=pl.lit(None, dtype=pl.List(pl.String))
-        )
-        if self.handovers.is_empty():
-            return told
-        linked = self._linked()
-        up = linked.select("child_key", "parent_key", link="origin").unique("child_key", keep="first")
-        down = linked.group_by("parent_key", maintain_order=True).agg(
-            children=pl.col("child_key").unique(maintain_order=True)
-        )
-        told = told.drop("parent_key", "child_keys")
-        told = told.join(up, left_on="message_key", right_on="child_key", how="left", maintain_order="left")
-        told = told.join(down, left_on="message_key", right_on="parent_key", how="left", maintain_order="left")
-        return told.with_columns(origin=pl.coalesce("link", "origin")).rename({"children": "child_keys"}).drop("link")
+    def parents(self, told: pl.DataFrame, view: View) -> pl.DataFrame:
+        """Add `parent_key`, `child_keys` and `origin` to messages {queue_id, place, first_at, origin, message_key}.
 
-    def _linked(self) -> pl.DataFrame:
+        Without message keys only the origin is told.
+        """
+        nothing = {"parent_key": pl.lit(None, dtype=pl.String), "child_keys": pl.lit(None, dtype=pl.List(pl.String))}
+        links = self._links()
+        if links.is_empty():
+            return told.with_columns(**nothing)
+        links = links.unique(LIFE, keep="first", maintain_order=True)
+        up = links.select(*LIFE, "parent_key", link="origin")
+        here = told.with_columns(view.of_place(told, "host").fill_null("-"), at="first_at")
+        here = here.join(up, on=list(LIFE), how="left", maintain_order="left").drop("host", "at")
+        kept = pl.when(pl.col("origin") == "requeue").then("origin")
+        here = here.with_columns(origin=pl.coalesce(kept, "link", "origin")).drop("link")
+        if "message_key" not in told.columns:
+            return here.drop("parent_key").with_columns(**nothing)
+        down = links.filter(pl.col("message_key").is_not_null()).sort("at", "message_key")
+        down = down.group_by("parent_key", maintain_order=True).agg(child_keys="message_key")
+        return here.join(down, left_on="message_key", right_on="parent_key", how="left", maintain_order="left")
+
+    def _links(self) -> pl.DataFrame:
+        """{host, queue_id, at, message_key} of children, `parent_key` and `origin`; the most trusted first."""
+        return pl.concat(
+            [self._links_told(), self._links_handed(), self.across.links.select(*KNOWN, "parent_key", "origin")]
+        )
+
+    def _links_told(self) -> pl.DataFrame:
+        """The child named its parent: the life of that id that began last before it, on the same host."""
+        own = self.known.select("host", parent_id="queue_id", parent_at="at", parent_key="message_key")
+        pairs = self.told.join(own, on=["host", "parent_id"])
+        other = (pl.col("parent_at") < pl.col("at")) | (pl.col("parent_id") != pl.col("queue_id"))
+        pairs = pairs.filter(other & (pl.col("parent_at") <= pl.col("at")))
+        pairs = pairs.sort("parent_at", descending=True).unique(LIFE, keep="first", maintain_order=True)
+        pairs = pairs.join(self.known.rename({"at": "child_at"}), on=["host", "queue_id"])
+        return _nearest(pairs.with_columns(origin=pl.lit("reinjection")), "at", "child_at", ["host", "queue_id", "at"])
+
+    def _links_handed(self) -> pl.DataFrame:
+        """A handover named the child: of the lives of that id one that came from here, and that began nearest to it."""
         pairs = self.handovers.join(
-            self.known, left_on=["host", "child_id"], right_on=["host", "queue_id"], suffix="_child", nulls_equal=True
+            self.known.rename({"at": "child_at", "queue_id": "child_id"}), on=["host", "child_id"]
+        ).rename({"child_id": "queue_id"})
+        other = (pl.col("message_key") != pl.col("parent_key")).fill_null(True)
+        born_here = self.births.with_columns(is_ours=pl.lit(True)).rename({"at": "child_at"}).unique()
+        pairs = pairs.filter(other).join(
+            born_here, on=["host", "queue_id", "child_at"], how="left", maintain_order="left"
         )
-        near = (pl.col("at_child") - pl.col("at")).abs() <= _WINDOW
-        pairs = pairs.filter(near & (pl.col("message_key") != pl.col("parent_key")))
-        return pairs.sort("at", "message_key", "parent_key").rename({"message_key": "child_key"})
+        return _nearest(pairs, "at", "child_at", ["host", "queue_id", "at", "parent_key"])
 
     def internal(self, tries: pl.DataFrame, view: View) -> pl.Series:
-        """Which deliveries handed the message to this same system again."""
+        """Which deliveries handed the message to this same system again, here or on another of its hosts."""
         nothing = pl.Series("is_internal", [False]).new_from_index(0, tries.height)
-        if "next_queue_id" not in tries.columns or self.births.is_empty():
+        if "next_queue_id" not in tries.columns or (self.births.is_empty() and self.across.links.is_empty()):
             return nothing
-        origin = tries.select("next_queue_id", view.of_place(tries, "host"), origin=_origin(tries, view), tried_at="at")
-        maybe = origin.with_row_index("row").filter(
-            (pl.col("origin") == "reinjection") & pl.col("next_queue_id").is_not_null()
+        here = tries.select("next_queue_id", view.of_place(tries, "host").fill_null("-"),
+                            *(n for n in ("relay_name", "relay_ip") if n in tries.columns), tried_at="at")  # fmt: skip
+        maybe = here.with_row_index("row").filter(pl.col("next_queue_id").is_not_null())
+        ours = maybe.filter(_origin(maybe) == "reinjection")
+        came = ours.join(self.births, left_on=["host", "next_queue_id"], right_on=["host", "queue_id"])
+        over = maybe.join(
+            self.across.links.select(host="parent_host", next_queue_id="queue_id", at="at"),
+            on=["host", "next_queue_id"],
         )
-        if maybe.is_empty():
-            return nothing
-        came = maybe.join(
-            self.births, left_on=["host", "next_queue_id"], right_on=["host", "queue_id"], nulls_equal=True
-        )
-        rows = came.filter((pl.col("tried_at") - pl.col("at")).abs() <= _WINDOW)["row"].unique()
+        both = pl.concat([came.select("row", "at", "tried_at"), over.select("row", "at", "tried_at")])
+        rows = both.filter((pl.col("tried_at") - pl.col("at")).abs() <= _WINDOW)["row"].unique()
         return nothing.scatter(rows, True) if len(rows) else nothing
 
 
 def _named_parents(new: pl.DataFrame, kind: Kind, view: View) -> pl.DataFrame:
     """Messages whose first line names the message they are about (Exim's `R=`), where ids are never used again."""
-    parent = new.select("place", first_at="at",
-                        queue_id="parent_queue_id", has_start=pl.lit(True))  # fmt: skip
-    return new.select(
-        view.of_place(new, "host"), "at", parent.select(message_key(parent, view).alias("parent_key")).to_series(),
-        origin=pl.lit(kind.origin, dtype=pl.String), child_id="queue_id",
-    ).select(*HANDOVER)  # fmt: skip
+    parent = new.select("place", first_at="at", queue_id="parent_queue_id", has_start=pl.lit(True))
+    key = parent.select(message_key(parent, view).alias("parent_key")).to_series()
+    origin = pl.lit(kind.origin, dtype=pl.String)
+    return new.select("host", "at", key, origin=origin, child_id="queue_id").select(*HANDOVER)
 
 
-def _origin(frame: pl.DataFrame, view: View) -> pl.Expr:
+def _with_key(frame: pl.DataFrame, name: str, table: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Add the beginning of each event's life, and its message key where one is asked for."""
+    if frame.is_empty() or not view.wants_message_keys:
+        frame = frame.join(table.select("life", "first_at"), on="life", how="left", maintain_order="left")
+        return frame.with_columns(pl.lit(None, dtype=pl.String).alias(name))
+    lives = table.select("life", "first_at", "has_start")
+    frame = frame.join(lives, on="life", how="left", maintain_order="left")
+    return frame.with_columns(message_key(frame, view).alias(name))
+
+
+def _nearest(pairs: pl.DataFrame, at: str, other: str, named_by: list[str]) -> pl.DataFrame:
+    """Of the children that may be meant by one word the one nearest in time, within the window."""
+    distance = (pl.col(at) - pl.col(other)).abs()
+    pairs = pairs.with_columns(distance=distance).filter(pl.col("distance") <= _WINDOW)
+    first = ["is_ours"] if "is_ours" in pairs.columns else []
+    pairs = pairs.sort(*first, "distance", at, "parent_key", nulls_last=True).unique(
+        named_by, keep="first", maintain_order=True
+    )
+    return pairs.sort(at, "parent_key").drop("at").rename({other: "at"}).select(*KNOWN, "parent_key", "origin")
+
+
+def _origin(frame: pl.DataFrame) -> pl.Expr:
     """How a delivery hands a message on: `reinjection` to this host, `forward` by the local agent, or not at all."""
-    host = view.of_place(frame, "host")
-    to_us = pl.lit(False)
+    to_us = local = pl.lit(False)
     if "relay_ip" in frame.columns:
         to_us = to_us | is_loopback("relay_ip")
     if "relay_name" in frame.columns:
-        to_us = to_us | (pl.col("relay_name") == host).fill_null(False)
+        to_us = to_us | is_own("relay_name")
         local = (pl.col("relay_name") == "local").fill_null(False)
-    else:
-        local = pl.lit(False)
     return pl.when(to_us).then(pl.lit("reinjection")).when(local).then(pl.lit("forward"))

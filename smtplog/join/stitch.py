@@ -31,6 +31,10 @@ GRACE = timedelta(seconds=10)
 """How late a line may come: several daemons write one log, and journald may turn lines round."""
 IDLE = timedelta(days=5)
 """Postfix's and Exim's usual queue lifetime."""
+HANDED_ON = frozenset(
+    {"relay_name", "relay_ip", "client_ip", "client_name", "next_queue_id", "parent_queue_id", "orig_queue_id"}
+)
+"""What links are made of."""
 SESSION_IDLE = timedelta(hours=1)
 
 
@@ -74,6 +78,10 @@ class Stitcher:
     show_secrets: bool = False
     sources: list[str] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
+    is_several: bool = False
+    """Several logs come, side by side."""
+    watermark: datetime | None = None
+    """Nothing that is still to come is older: a message that another host may yet tell more of waits for it."""
     _ids: dict[tuple[Any, ...], int] = field(default_factory=dict)
     _threads: dict[str, _Thread] = field(default_factory=dict)
 
@@ -147,7 +155,10 @@ class Stitcher:
         return self._settle(self._view(), {}, flush=True)[0]
 
     def _view(self) -> View:
-        return View(self.places, self.sources, self._kinds, self.wanted, self.formats, self.diagnose, self.show_secrets)
+        return View(
+            self.places, self.sources, self._kinds, self.wanted, self.formats, self.diagnose,
+            show_secrets=self.show_secrets, is_several=self.is_several,
+        )  # fmt: skip
 
     def _with_session_keys(
         self, frames: list[tuple[str, pl.DataFrame]], view: View
@@ -262,6 +273,8 @@ class Stitcher:
         if flush:
             return table.with_columns(is_due=pl.lit(True))
         now = pl.col("unit").replace_strict(thread.now, default=None, return_dtype=pl.Datetime("us", "UTC"))
+        if self.watermark is not None and thread.sort == "message":
+            now = pl.min_horizontal(now, pl.lit(self.watermark))
         return table.with_columns(is_due=(pl.col("due_at") <= now).fill_null(False))
 
     def save(self) -> bytes:
@@ -283,11 +296,7 @@ class Stitcher:
             }
             archive.writestr("state.json", json.dumps(meta))
             frames = {f"{sort}/{label}": f for sort, t in self._threads.items() for label, f in t.open.items()}
-            hops = {
-                "hops.handovers": self._hops.handovers,
-                "hops.births": self._hops.births,
-                "hops.known": self._hops.known,
-            }
+            hops = {f"hops.{name}": frame for name, frame in self._hops.frames().items()}
             for name, frame in {**frames, "keys": self._keys.turns, **hops}.items():
                 packed = io.BytesIO()
                 frame.write_ipc(packed)
@@ -327,12 +336,7 @@ class Stitcher:
             name: pl.read_ipc(io.BytesIO(archive.read(name))) for name in archive.namelist() if name != "state.json"
         }
         self._keys.turns = frames.pop("keys")
-        self._hops = Hops(
-            handovers=frames.pop("hops.handovers"),
-            births=frames.pop("hops.births"),
-            known=frames.pop("hops.known"),
-            seen=meta["seen"],
-        )
+        self._hops.take_over({name: frames.pop(f"hops.{name}") for name in self._hops.frames()}, meta["seen"])
         for name, frame in frames.items():
             sort, _, label = name.partition("/")
             self._threads[sort].open[label] = frame
@@ -367,5 +371,5 @@ def needed_fields(wanted: Iterable[str]) -> frozenset[str]:
     if "verdicts" in names:
         names |= {"verdict_program", "verdict", "score"}
     if not names.isdisjoint(LINKS):
-        names |= {"relay_name", "relay_ip", "client_ip", "next_queue_id", "parent_queue_id"}
+        names |= HANDED_ON
     return names | assemble.ALWAYS

@@ -37,7 +37,7 @@ def no_lives() -> pl.DataFrame:
 class Links(Protocol):
     """What hops.py knows of messages that came out of one another."""
 
-    def parents(self, told: pl.DataFrame) -> pl.DataFrame:
+    def parents(self, told: pl.DataFrame, view: View) -> pl.DataFrame:
         """Add parent_key, child_keys, origin."""
 
     def internal(self, tries: pl.DataFrame, view: View) -> pl.Series:
@@ -55,6 +55,8 @@ class View:
     formats: tuple[Format, ...] = ()
     diagnose: Callable[[pl.DataFrame], pl.DataFrame] | None = None
     show_secrets: bool = False
+    is_several: bool = False
+    """Several logs are read side by side."""
 
     def kind(self, label: str) -> Kind:
         """The kind of a label `format/kind`."""
@@ -113,6 +115,11 @@ class View:
         )
         kinds = (pl.UInt32, *[pl.String] * 5, *[pl.UInt32] * 3, pl.Boolean)
         return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
+
+    @property
+    def has_several_hosts(self) -> bool:
+        """Did more than one host write what has come so far?"""
+        return self.is_several or len({place.host for place in self.places if place.format}) > 1
 
     @property
     def wants_hops(self) -> bool:

@@ -19,7 +19,7 @@ from smtplog.read.detect import Place
 from smtplog.read.detect import place as found_place
 from smtplog.read.dispatch import Rules, of_kinds, other_kinds, sort_out
 from smtplog.read.match import Texts, join, match_near
-from smtplog.read.meaning import meaning
+from smtplog.read.meaning import LIGHT, meaning
 from smtplog.read.plan import Wanted, needs
 
 
@@ -55,6 +55,11 @@ Found = dict[tuple[Format, Kind, str], list[pl.DataFrame]]
 """What each rule has found so far, whichever service wrote it: its steps are taken once."""
 
 
+def for_several_hosts(wanted: Wanted) -> Wanted:
+    """What is needed beside `wanted` where one host's messages may go on at another's: all that a success says."""
+    return None if wanted is None else (wanted - {LIGHT}) | {"message_id"}
+
+
 def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = None) -> Parsed:
     """Read all entries of a block.
 
@@ -65,6 +70,8 @@ def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = Non
     """
     who = entries.select("host", "program", "envelope").unique(maintain_order=True).with_row_index("place")
     places = tuple(_placed(row, formats) for row in who.iter_rows(named=True))
+    if len({one.host for one in places if one.format}) > 1:
+        wanted = for_several_hosts(wanted)
     if who.height == 1:
         place = pl.Series("place", [0], dtype=pl.UInt32).new_from_index(0, entries.height)
     else:

@@ -22,6 +22,7 @@ from typing import IO, Any
 import polars as pl
 
 from smtplog.errors import InputError
+from smtplog.read import rotation
 
 BLOCK_BYTES = 24 * 1024 * 1024
 LINE_BYTES = 64 * 1024 * 1024
@@ -137,7 +138,7 @@ class _Lines:
 def _paths(given: str) -> list[Input]:
     path = Path(given)
     if path.is_dir():
-        found = sorted((p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")), key=rotation)
+        found = sorted((p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")), key=rotation.order)
         if not found:
             raise InputError(
                 f"{given}: a directory without files; give the log file itself or a directory that holds logs"
@@ -146,7 +147,7 @@ def _paths(given: str) -> list[Input]:
         found = [path]
     else:
         matching = glob.glob(given, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-        found = sorted((p for p in map(Path, matching) if p.is_file()), key=rotation)
+        found = sorted((p for p in map(Path, matching) if p.is_file()), key=rotation.order)
         if not found:
             hint = (
                 "no file matches it" if glob.has_magic(given) else "no such file; check the path or quote the pattern"
@@ -191,17 +192,6 @@ def whole(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-
-
-def rotation(path: Path) -> tuple[str, str, int, str]:
-    """Sort key that puts a rotated set in the order of time: `mail.log.2.gz`, `mail.log.1`, `mail.log`; dates rise."""
-    parts = path.name.split(".")
-    numbers = [part for part in parts if part.isdigit()]
-    words = [part for part in parts if not part.isdigit() and part not in ("gz", "bz2", "xz", "zst", "lzma")]
-    base, _, day = ".".join(words).partition("-")
-    number = int(numbers[-1]) if numbers and len(numbers[-1]) < 8 else 0
-    dated = day or next((n for n in numbers if len(n) >= 8), "")
-    return str(path.parent), base, -number, dated or "~"
 
 
 def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
