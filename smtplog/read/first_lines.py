@@ -32,7 +32,10 @@ def is_document(head: pl.Series, is_log: float, data: bytes, expected: Sequence[
     """Is an input a transcript and no log?
 
     Args:
-        head: its first lines. is_log: the share of them that heads fit. data: its first block. expected: the formats.
+        head: its first lines.
+        is_log: the share of them that heads fit, 0..1.
+        data: its first block.
+        expected: the formats.
     """
     if _dialogue_share(head) >= 0.6 and not _tells_more(head, expected):
         is_log = 0.0
