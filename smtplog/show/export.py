@@ -7,8 +7,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -172,6 +173,15 @@ def open_output(path: str) -> IO[str]:
         return Path(path).open("w", encoding="utf-8", newline="")
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}; choose another place with -o") from error
+
+
+def in_json(value: Any) -> Any:
+    """A value for JSON: the times in it, however deep, as text like those of JSON lines."""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if isinstance(value, dict):
+        return {name: in_json(one) for name, one in value.items()}
+    return [in_json(one) for one in value] if isinstance(value, list) else value
 
 
 def json_object(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import IO, Any
 
 import polars as pl
@@ -20,7 +19,7 @@ def show(found: Failures, form: str, stream: IO[str]) -> None:
     """
     if form == "json":
         body = {"groups": found.groups, "unclassified": found.unclassified, "suppressions": len(found.suppressions)}
-        stream.write(export.json_object(_plain(body)) + "\n")
+        stream.write(export.json_object(export.in_json(body)) + "\n")
         return
     if form != "text":
         raise QueryError(f"--format {form}: known are text, json")
@@ -51,11 +50,3 @@ def write_suppressions(found: Failures, path: str) -> int:
     with export.open_output(path) as out:
         out.write(export.csv(frame, header=True))
     return frame.height
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list) else value

@@ -11,7 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from smtplog.ask.trace import Hop
-from smtplog.show import render
+from smtplog.show import export, render
 
 _STYLE = {"sent": "green", "delivered": "green", "deferred": "yellow", "held": "yellow", "bounced": "red", "expired": "red",
           "rejected": "red", "temp_rejected": "yellow"}  # fmt: skip
@@ -29,9 +29,9 @@ def show(hops: Iterable[Hop], refused: Iterable[dict[str, Any]], stream: IO[str]
 def jsonl(hops: Iterable[Hop], refused: Iterable[dict[str, Any]], stream: IO[str]) -> None:
     """One JSON object a line: a message with its deliveries and children, or a refusal."""
     for hop in hops:
-        stream.write(json.dumps(_plain(hop), ensure_ascii=False) + "\n")
+        stream.write(json.dumps(export.in_json(_told(hop)), ensure_ascii=False) + "\n")
     for row in refused:
-        stream.write(json.dumps({"delivery": _plain(row)}, ensure_ascii=False) + "\n")
+        stream.write(json.dumps({"delivery": export.in_json(row)}, ensure_ascii=False) + "\n")
 
 
 def _tree(hop: Hop) -> Tree:
@@ -101,15 +101,9 @@ def _at(at: datetime | None) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S") if at else "before the log"
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Hop):
-        return {
-            "message": _plain(value.message),
-            "deliveries": _plain(value.deliveries),
-            "children": _plain(value.children),
-        }
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list) else value
+def _told(hop: Hop) -> dict[str, Any]:
+    return {
+        "message": hop.message,
+        "deliveries": hop.deliveries,
+        "children": [_told(child) for child in hop.children],
+    }
