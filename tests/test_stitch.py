@@ -191,6 +191,16 @@ def test_what_ends_after_the_log_is_partial() -> None:
     assert [(m.status, m.is_partial, m.removed_at) for m in found] == [("deferred", True, None)]
 
 
+def test_the_queues_word_for_the_sender_counts() -> None:
+    """Mail picked up on the machine begins with a user's name; the queue manager says the whole address."""
+    picked_up = f"{stamp(NOON)} mx1 postfix/pickup[7]: 4F3A12: uid=0 from=<root>"
+    lines = [picked_up, *mail(sender="root@src.example")[2:]]
+
+    assert [m.sender for m in smtplog.messages(lines, year=2026)] == ["root@src.example"]
+    assert [d.sender for d in smtplog.deliveries(lines, year=2026)] == ["root@src.example"]
+    assert [m.sender for m in smtplog.messages([picked_up], year=2026)] == ["root"]
+
+
 def test_a_silent_message_leaves_after_the_stated_time() -> None:
     """`idle` says how long; what comes later under its short id is another message, and memory is given back."""
     lines = mail("4F3A12", NOON, ends=False, status="deferred", said="x") + mail("4F3A12", NOON + timedelta(days=2))[5:]

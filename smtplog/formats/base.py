@@ -117,6 +117,8 @@ class Kind:
     """Where a message comes from when it starts with this entry."""
     finding: tuple[str, str, str] | None = None
     """Code, severity and message of what such an entry tells about its session."""
+    sure: tuple[str, ...] = ()
+    """Fields of the message for which its word counts, whoever spoke before."""
     hands_over: str | None = None
     """The message that its `next_queue_id` names comes out of this one: the child's origin."""
     copied: bool = False

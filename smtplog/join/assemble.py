@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
@@ -78,12 +79,12 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
                 gives["origin"] = pl.when(pl.col("seq").is_not_null()).then(pl.lit(kind.origin))
             if "recipients" in frame.columns:
                 gives["recipient_count"] = pl.col("recipients").list.len().cast(pl.Int64)
-        told = fill(told, frame, {"place": pl.col("place"), **gives})
+        told = fill(told, frame, {"place": pl.col("place"), **gives}, kind.sure)
     return told.with_columns(message_key=message_key(told, view)) if view.wants_message_keys else told
 
 
-def fill(told: pl.DataFrame, frame: pl.DataFrame, gives: dict[str, Any]) -> pl.DataFrame:
-    """Fill what is still null with what the first event of each life says; of when it ended the last one decides."""
+def fill(told: pl.DataFrame, frame: pl.DataFrame, gives: dict[str, Any], sure: Iterable[str] = ()) -> pl.DataFrame:
+    """Fill what is still null, or not as sure, with what the first event of each life says; the last one ends it."""
     order = frame["seq"].arg_sort(descending=True)  # what is written last stays
     first = _places(told.height, frame["life"].gather(order), order)
     last = (
@@ -93,7 +94,8 @@ def fill(told: pl.DataFrame, frame: pl.DataFrame, gives: dict[str, Any]) -> pl.D
         expr.gather(last if name == "removed_at" else first).alias(name) for name, expr in gives.items()
     )
     return told.with_columns(
-        pl.coalesce(one.name, one) if one.name in told.columns else one for one in said.get_columns()
+        pl.coalesce(*((one, one.name) if one.name in sure else (one.name, one))) if one.name in told.columns else one
+        for one in said.get_columns()
     )
 
 

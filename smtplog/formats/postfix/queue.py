@@ -18,14 +18,14 @@ _MILTER: tuple[Step, ...] = (
 _EOD = Constant("stage", "end_of_data")
 
 LIFE = (
-    Kind("queued", ("queued",), QMGR, hot=True, message="part"),
+    Kind("queued", ("queued",), QMGR, hot=True, message="part", sure=("sender",)),
     Kind("removed", ("removed",), QMGR, hot=True, message="end"),
     Kind("message_id", ("message_id_seen",), CLEANUP, hot=True, message="begin"),
 )
 """The hot ones: they come before everything else."""
 
 KINDS = (
-    Kind("queued", ("queued_loose", "queued_bare"), QMGR, may_refuse=True, message="part"),
+    Kind("queued", ("queued_loose", "queued_bare"), QMGR, may_refuse=True, message="part", sure=("sender",)),
     Kind("expired", ("expired",), QMGR, message="part", for_all="expired"),
     Kind("picked_up", ("picked_up",), ("pickup",), message="start", origin="local"),
     Kind("requeued", ("requeued",), ("pickup",), message="start", origin="requeue"),
