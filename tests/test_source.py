@@ -200,6 +200,16 @@ def test_globs_directories_and_files_may_be_mixed(tmp_path: Path) -> None:
     assert found == ["a.log", "b.log", "c.txt"]
 
 
+def test_answers_beside_logs_are_not_read(tmp_path: Path) -> None:
+    """In a directory, what smtplog wrote itself is no log; by its own name it is read."""
+    for name in ("mail.log", "mail.jsonl", ".mail.swp", "out/deliveries/part-0.parquet"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x\n")
+
+    assert [one.name for one in source.inputs([tmp_path])] == [str(tmp_path / "mail.log")]
+    assert len(source.inputs([tmp_path / "mail.jsonl"])) == 1
+
+
 def test_a_name_with_brackets_is_a_file_first(tmp_path: Path) -> None:
     """A file whose name looks like a pattern is still that file."""
     (tmp_path / "mail[1].log").write_bytes(b"x\n")

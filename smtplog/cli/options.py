@@ -11,7 +11,8 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT...",
-        help="Files, globs, directories of rotated logs, or - for standard input; gzip, bzip2, xz, zstd.",
+        help="Files, globs, directories of rotated logs (.jsonl and .parquet in them are left out), or - for standard "
+        "input; gzip, bzip2, xz, zstd.",
     ),
 ]
 InputFormat = Annotated[

@@ -28,6 +28,9 @@ BLOCK_BYTES = 24 * 1024 * 1024
 LINE_BYTES = 64 * 1024 * 1024
 """A line longer than this is cut into pieces of this length: memory stays bounded on input without line ends."""
 
+ANSWERS = (".jsonl", ".parquet")
+"""How files end that smtplog writes: in a directory they stand beside logs and are none."""
+
 Opener = Callable[[], IO[bytes]]
 
 
@@ -97,7 +100,7 @@ def inputs(given: Iterable[Any]) -> list[Input]:
     """What was given on a command line or to the library, spelt out.
 
     Args:
-        given: paths, globs, directories (their files, oldest rotation first), `-`, open files, iterables of lines.
+        given: paths, globs, directories (their files but `ANSWERS`, oldest rotation first), `-`, open files, iterables of lines.
 
     Raises:
         InputError: nothing there, or a directory without files.
@@ -138,7 +141,8 @@ class _Lines:
 def _paths(given: str) -> list[Input]:
     path = Path(given)
     if path.is_dir():
-        found = sorted((p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")), key=rotation.order)
+        files = (p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        found = sorted((p for p in files if p.suffix not in ANSWERS), key=rotation.order)
         if not found:
             raise InputError(
                 f"{given}: a directory without files; give the log file itself or a directory that holds logs"
