@@ -103,7 +103,7 @@ def openings(name: str, order: Rules) -> Openings:
     id_shape = next((shape.id_shape for shape in shapes if shape.id_shape), "")
     for pair, shape in zip(order, shapes, strict=True):
         after_id, literals = shape.opening
-        literals = tuple({text[: NEAR - 1] for text in literals})
+        literals = tuple({text[: NEAR - after_id] for text in literals})  # behind an id, the blank counts
         if "" in literals or (not after_id and any(_like_id(text, ids, id_shape) for text in literals)):
             others.append(pair)
             continue
