@@ -82,7 +82,24 @@ class Each:
     rule: str
 
 
-Step = Split | Lookup | Constant | Trim | Sum | Complete | Each
+@dataclass(frozen=True)
+class Replace:
+    """Whatever a rule finds in a field's text becomes another text."""
+
+    source: str
+    rule: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Instead:
+    """Where a field is absent, another stands in."""
+
+    target: str
+    source: str
+
+
+Step = Split | Lookup | Constant | Trim | Sum | Complete | Each | Replace | Instead
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from smtplog.formats.base import Complete, Constant, Each, Format, Kind, Lookup, Split, Step, Sum
+from smtplog.formats.base import Complete, Constant, Each, Format, Instead, Kind, Lookup, Replace, Split, Step, Sum
 
 SECONDS = {
     "weeks_part": 604800.0,
@@ -49,15 +49,19 @@ FAILED = "5.0.0"
 """What Exim's bounces say of every failure. src/deliver.c, deliver_message(), "Status: "."""
 
 _TLS = (Split("tls", ("tls_parts",), is_spent=True), Lookup("tls_name", "tls_version", TLS_VERSION))
+# The lines of a reply are parted by a written-out line feed, with its code and enhanced code before each.
+_LINES = Replace("reply_text", "next_reply_line", "\n")
 _REASON = (
     Split("detail", ("remote_said", "malformed", "closed", "timed_out")),
     Lookup("command", "stage", COMMAND_STAGE, letters=4),
+    _LINES,
 )
 _LISTED = Each("recipients", "one_listed")
 _ARRIVAL = (
     Split("auth", ("auth_parts",), is_spent=True),
     *_TLS,
     Split("tail", ("arrival_more", "arrival_more_for"), is_spent=True),
+    Replace("subject", "escaped_quote", '"'),
     Lookup("spf", "spf_result", {"SPF": "pass"}),
     Lookup("dmarc", "dmarc_result", {"DMARC": "accept"}),
     *_seconds("receive_time", "receive_s"),
@@ -70,8 +74,9 @@ _SENT = (
     *_TLS,
     Split("tail", ("delivery_more",), is_spent=True),
     Split("auth", ("auth_parts",), is_spent=True),
-    Split("confirmation", ("answered",)),
-    Split("reply_text", ("queued_as", "accepted_id", "accepted_for_delivery")),
+    Split("confirmation", ("answered",), fine=("25",)),
+    Split("reply_text", ("queued_as", "accepted_id", "accepted_prdr", "accepted_for_delivery")),
+    _LINES,
     *_seconds("queue_time", "delay_s"),
     *_seconds("delivery_time", "delay_transmit_s"),
 )
@@ -79,6 +84,7 @@ _DEFERRED = (
     Split(
         "after", ("after_host", "after_timed", "after_error_host", "after_error_timed", "after_plain"), is_spent=True
     ),
+    Instead("detail", "system_error"),
     *_REASON,
     Lookup("error_number", "stage", ERROR_STAGE),
     *_seconds("delivery_time", "delay_transmit_s"),

@@ -15,7 +15,7 @@ from smtplog.contract import fields as contract_fields
 from smtplog.contract import schema
 from smtplog.contract.fields import Spelling
 from smtplog.contract.records import TABLES, Event
-from smtplog.formats.base import Complete, Constant, Each, Kind, Lookup, Split, Step, Sum, Trim
+from smtplog.formats.base import Complete, Constant, Each, Instead, Kind, Lookup, Replace, Split, Step, Sum, Trim
 from smtplog.read import grammar
 from smtplog.read.dispatch import Rules, of_split, sort_out
 from smtplog.read.match import Texts, match_near
@@ -89,6 +89,11 @@ def _take(step: Step, known: _Known, name: str) -> None:
             if source in known:
                 every = known[source].str.extract_all(grammar.shape(name, rule).pattern)
                 known[source] = every.list.eval(pl.element().str.strip_chars("<>"))
+        case Replace(source, rule, by):
+            if source in known:
+                known[source] = known[source].str.replace_all(grammar.shape(name, rule).pattern, by)
+        case Instead(target, source):
+            _add(known, target, known.get(source))
         case Trim(source, suffix):
             text = known[source]
             known[source] = pl.when(text.str.ends_with(suffix)).then(text.str.head(-len(suffix))).otherwise(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from smtplog.formats.base import Complete, Constant, Each, Kind, Split, Step, Sum, Trim
+from smtplog.formats.base import Complete, Constant, Each, Kind, Replace, Split, Step, Sum, Trim
 from smtplog.read import grammar
 
 Wanted = frozenset[str] | None
@@ -21,7 +21,7 @@ def outputs(name: str, step: Step) -> tuple[str, ...]:
     match step:
         case Split():
             return split_fields(name, step)
-        case Trim() | Each():
+        case Trim() | Each() | Replace():
             return (step.source,)
         case Complete():
             return step.source, step.whole

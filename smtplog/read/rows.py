@@ -9,7 +9,20 @@ from typing import Any
 import polars as pl
 
 from smtplog.contract.records import Event, Unparsed
-from smtplog.formats.base import Complete, Constant, Each, Format, Kind, Lookup, Split, Step, Sum, Trim
+from smtplog.formats.base import (
+    Complete,
+    Constant,
+    Each,
+    Format,
+    Instead,
+    Kind,
+    Lookup,
+    Replace,
+    Split,
+    Step,
+    Sum,
+    Trim,
+)
 from smtplog.read import envelope, grammar, secrets
 from smtplog.read.clock import Clock
 from smtplog.read.detect import Place, place
@@ -70,6 +83,12 @@ def _take_step(captured: Fields, name: str, step: Step) -> Fields:
             return {f: v for f, v in both.items() if f != source} if step.is_spent else both
         case Sum(target, parts):
             return _sum(captured, target, parts)
+        case Replace(source, rule, by):
+            found_text = captured.get(source)
+            tidy = None if found_text is None else grammar.compiled(name, rule).sub(by, found_text)
+            return captured | ({source: tidy} if source in captured else {})
+        case Instead(target, source):
+            return _first_of(captured, {target: captured.get(source)})
         case Each(source, rule):
             every = grammar.compiled(name, rule).findall
             text = captured.get(source)
