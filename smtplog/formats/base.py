@@ -116,6 +116,8 @@ class Kind:
     hot: bool = False
     may_refuse: bool = False
     carries_nothing: bool = False
+    is_note: bool = False
+    """Free text, about a message or under a name: the configuration's words, or such as are not known. Counted apart."""
     message: Role | None = None
     session: Role | None = None
     session_by: Literal["pid", "client", "peer"] = "pid"

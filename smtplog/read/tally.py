@@ -26,12 +26,14 @@ class Tally:
 
     by_program: (format or None, program or None, why) -> entries.
     examples: the same key -> up to three of (source, line, raw); only for unknown and malformed.
+    notes: how many of the understood are free text, of which only is known whom it is about.
     problems: what the inputs themselves lost: a cut file, dropped messages.
     year_sources, years: where years were inferred from (`ids`, `file`, `reference`), and which; empty when none was.
     """
 
     lines: int = 0
     entries: int = 0
+    notes: int = 0
     by_program: Counter[tuple[str | None, str | None, str]] = field(default_factory=Counter)
     examples: dict[tuple[str | None, str | None, str], list[tuple[str, int, str]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -56,6 +58,7 @@ class Tally:
         ahead = f"{source}: lines lie after the time of the file; give the year of its first line with --year (year=)"
         if clock.is_ahead and ahead not in self.problems:
             self.problems.append(ahead)
+        self.notes += sum(one.frame.height for one in parsed.kinds if one.kind.is_note)
         place = entries["place"]
         total = Counter(dict(place.value_counts().iter_rows()))
         odd = [parsed.rest.select("row", "why")]

@@ -22,7 +22,8 @@ def show_check(found: Check, form: str, stream: IO[str]) -> None:
     if form == "json":
         rows = [{"format": f, "program": p, **{why: c[why] for why in WHYS}} for (f, p), c in by_program.items()]
         examples = [asdict(example) for example in found.examples]
-        whole = {"entries": found.tally.entries, "lines": found.tally.lines, **found.counts, "programs": rows}
+        counts = {"entries": found.tally.entries, "lines": found.tally.lines, "notes": found.tally.notes}
+        whole = {**counts, **found.counts, "programs": rows}
         text = json_object({**whole, "examples": examples, "problems": found.tally.problems})
         render.put(f"{text}\n", stream)
         return
@@ -34,6 +35,10 @@ def show_check(found: Check, form: str, stream: IO[str]) -> None:
     console.print(
         render.plain([*table, ("", "all", *found.counts.values())], ("format", "program", *WHYS), range(2, 7))
     )
+    if found.tally.notes:
+        console.print(
+            f"{found.tally.notes:,} of the understood are notes: free text of a server's configuration, or unknown"
+        )
     for example in found.examples:
         place = render.harmless(f"{example.source}:{example.line}: {example.raw}")
         console.print(f"{example.why}: {place}", soft_wrap=True)
