@@ -31,6 +31,8 @@ SUCCESSES = frozenset({"delivered", "sent", "expanded", "discarded", "held", "ca
 """Statuses that are no failure: nothing to diagnose."""
 _NOT_FINAL = SUCCESSES | {"deferred", "temp_rejected"}
 _BEFORE_RECIPIENT = frozenset({"connect", "greeting", "helo", "starttls", "auth", "mail"})
+_SAME_STAGE = {"ehlo": "helo", "lhlo": "helo"}
+"""The verbs themselves name the stage, too."""
 _SURE_STEPS = frozenset({"provider", "text", "enhanced"})
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _BY_CODE = {2: None, 3: None, 4: "soft", 5: "hard"}
@@ -134,7 +136,7 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
     inner = wording.Scope(template[peeled.start : peeled.end], rules.spelling)
     code = inner.code or question.reply_code
     enhanced = inner.enhanced_code or question.enhanced_code
-    stage = question.stage or peeled.stage
+    stage = _SAME_STAGE.get(question.stage or "", question.stage) or peeled.stage
 
     def asked(scope: wording.Scope, *steps: str, textual_only: bool = False) -> Hit | None:
         told = question.providers | rules.providers_told(scope.signs)
