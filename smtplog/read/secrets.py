@@ -80,8 +80,8 @@ class Answers:
 
     def covered(self, parsed: Parsed) -> Parsed:
         """A block with these answers masked; blocks come in order."""
-        mine = [one for one in parsed.kinds if one.kind.dialogue]
-        if not mine:
+        mine = [one for one in parsed.kinds if one.kind.dialogue and {"mark", "said"}.issubset(one.frame.columns)]
+        if not mine:  # or what was said is not asked for
             return parsed
         lines = self._lines(parsed, mine)
         rows = lines.filter("is_answer")["row"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smtplog.formats.base import Constant, Kind, Lookup, Split, Step
-from smtplog.formats.postfix.words import ANSWER, REPLY_STATUS, SMTPD, VERB_STAGE, WARNED
+from smtplog.formats.postfix.words import ANSWER, FILTER_DISCARDED, REPLY_STATUS, SMTPD, VERB_STAGE, WARNED
 
 _STAGE = Lookup("verb", "stage", VERB_STAGE)
 # src/smtpd/smtpd_peer.c: the name is `unknown` where the address does not resolve both ways, and then no name at all.
@@ -23,6 +23,7 @@ _PROXIED: tuple[Step, ...] = (
     Split("reply_text", ("answered",)),
     *ANSWER,
     Lookup("reply_code", "status", REPLY_STATUS, letters=1),
+    Lookup("reply_text", "status", FILTER_DISCARDED, letters=13),
     Lookup("proxy_verdict", "status", {"reject": "rejected"}),
 )
 _HANDSHAKE = (Split("tls_parameters", ("tls_handshake",)),)
