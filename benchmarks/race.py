@@ -2,9 +2,10 @@
 
     python benchmarks/race.py                      # 1,000,000 Postfix lines
     python benchmarks/race.py --format exim        # 2,000,000 Exim lines
-    python benchmarks/race.py --ten --gzip --unknown-daemon
+    python benchmarks/race.py --all                # also ten times the lines, gzip, unknown daemon, start
 
-Nothing is asserted: the tables say what was measured, on this machine, this time.
+Nothing is asserted: the tables say what was measured, on this machine, this time. The last one has everything in
+Markdown, as benchmarks/README.md shows it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ PEERS = {"postfix": "pflogsumm", "exim": "eximstats"}
 PACKAGES = {"pflogsumm": "pflogsumm", "eximstats": "exim4-base"}
 LINES = {"postfix": 1_000_000, "exim": 2_000_000}
 BLOCK = 1 << 20
+FEW = 100
 OUT = Console(highlight=False)
+TITLES = ("command", "median s", "best s", "cpu s", "lines/s", "peak MB", "against")
+FIGURES: list[tuple[str, ...]] = []
+"""Everything that was measured, one row a command, for the last table."""
 
 
 @dataclass
@@ -105,25 +110,26 @@ def ratio(over: float, under: float) -> str:
     return f"{over / under:.2f}"
 
 
-def show(title: str, runners: list[Runner], lines: int, base: Runner | None) -> None:
-    """Print what was measured; the ratio is `base`'s median to the runner's."""
+def show(title: str, runners: list[Runner], lines: int, against: dict[str, str] | None = None) -> None:
+    """Print what was measured, and remember it for the last table; `against` has words by the name of a runner."""
     table = Table(title=title, title_justify="left")
-    table.add_column("command")
-    for column in ("median s", "best s", "cpu s", "lines/s", "peak MB", *([f"times {base.name}"] if base else [])):
-        table.add_column(column, justify="right")
+    for column in TITLES:
+        table.add_column(column, justify="left" if column in {"command", "against"} else "right")
     for runner in runners:
         if runner.failure:
             table.add_row(runner.name, "failed")
             continue
-        table.add_row(
+        row = (
             runner.name,
             f"{runner.middle:.2f}",
             f"{min(runner.seconds):.2f}",
             f"{median(runner.busy):.2f}",
-            f"{lines / runner.middle:,.0f}",
+            f"{lines / runner.middle:,.0f}" if lines else "",
             f"{runner.peak / 1e6:,.0f}",
-            *([ratio(base.middle, runner.middle)] if base else []),
+            (against or {}).get(runner.name, ""),
         )
+        table.add_row(*row)
+        FIGURES.append(row)
     OUT.print(table)
     for runner in runners:
         if runner.failure:
@@ -149,23 +155,22 @@ def compare(smtplog: str, log: Path, peer: Runner, folder: Path) -> None:
 
 
 def at_ten_times(options: argparse.Namespace, log: Path, once: list[Runner], folder: Path) -> None:
-    """Run everything on ten times the lines and print time and peak against the first table."""
+    """Run everything on ten times the lines, and set time and peak against the first table's."""
     longer = folder / f"{log.stem}-x10{log.suffix}"
     ensure(longer, options.lines * 10, options)
     more = contenders(options.smtplog, longer)
     race(more, 1, folder)
-    show(f"ten times the lines: {longer.name}", more, options.lines * 10, None)
-    table = Table(title="ten times against once", title_justify="left")
-    for column in ("command", "time", "peak"):
-        table.add_column(column, justify="left" if column == "command" else "right")
+    against = {}
     for small, large in zip(once, more, strict=True):
+        large.name += ", ten times the lines"
         if not small.failure and not large.failure:
-            table.add_row(small.name, ratio(large.middle, small.middle), ratio(large.peak, small.peak))
-    OUT.print(table)
+            time, peak = ratio(large.middle, small.middle), ratio(large.peak, small.peak)
+            against[large.name] = f"{time} x the time, {peak} x the memory of once"
+    show(f"ten times the lines: {longer.name}", more, options.lines * 10, against)
 
 
 def with_gzip(options: argparse.Namespace, log: Path, folder: Path) -> None:
-    """Print what a compressed log costs, against unpacking it with zcat."""
+    """Measure what a compressed log costs, against unpacking it with zcat."""
     packed = folder / f"{log.name}.gz"
     if not packed.exists():
         with (
@@ -180,10 +185,9 @@ def with_gzip(options: argparse.Namespace, log: Path, folder: Path) -> None:
     plain = Runner("smtplog summary, plain", [options.smtplog, "summary", str(log)])
     gzipped = Runner("smtplog summary, gzip", [options.smtplog, "summary", str(packed)])
     race([zcat, plain, gzipped], options.runs, folder)
-    show("gzip", [zcat, plain, gzipped], options.lines, None)
-    if not gzipped.failure and not plain.failure:
-        extra = gzipped.middle - plain.middle
-        OUT.print(f"gzip adds {extra:.2f} s, {ratio(extra, zcat.middle)} times zcat's {zcat.middle:.2f} s")
+    extra = gzipped.middle - plain.middle
+    against = {gzipped.name: f"{extra:+.2f} s, {ratio(extra, zcat.middle)} x zcat"}
+    show("gzip", [zcat, plain, gzipped], options.lines, against)
 
 
 def _renamed(log: Path, daemon: bytes) -> Iterator[bytes]:
@@ -197,7 +201,7 @@ def _renamed(log: Path, daemon: bytes) -> Iterator[bytes]:
 
 
 def with_unknown_daemon(options: argparse.Namespace, log: Path, folder: Path) -> None:
-    """Print what it costs when no daemon name says which shapes to expect."""
+    """Measure what it costs when no daemon name says which shapes to expect."""
     renamed = folder / f"{log.stem}-{options.unknown_daemon}{log.suffix}"
     if not renamed.exists():
         with OUT.status(f"writing {renamed.name}"), renamed.open("wb") as out:
@@ -205,13 +209,37 @@ def with_unknown_daemon(options: argparse.Namespace, log: Path, folder: Path) ->
         os.utime(renamed, (log.stat().st_mtime,) * 2)
     known = [runner for runner in contenders(options.smtplog, log) if runner.name.endswith(("summary", "events"))]
     other = [runner for runner in contenders(options.smtplog, renamed) if runner.name.endswith(("summary", "events"))]
-    for runner in other:
-        runner.name += ", unknown daemon"
-    race([*known, *other], options.runs, folder)
-    show(f"daemon called {options.unknown_daemon!r}", [*known, *other], options.lines, None)
     for first, second in zip(known, other, strict=True):
-        if not first.failure and not second.failure:
-            OUT.print(f"{first.name}: {ratio(second.middle, first.middle)} times the time")
+        first.name += ", known daemons"
+        second.name += ", unknown daemon"
+    race([*known, *other], options.runs, folder)
+    against = {
+        second.name: f"{ratio(second.middle, first.middle)} x the time with known names"
+        for first, second in zip(known, other, strict=True)
+    }
+    show(f"daemon called {options.unknown_daemon!r}", [*known, *other], options.lines, against)
+
+
+def at_the_start(options: argparse.Namespace, log: Path, folder: Path) -> None:
+    """Measure what a command costs before it has read anything to speak of."""
+    short = folder / f"{log.stem}-{FEW}{log.suffix}"
+    with log.open("rb") as source:
+        short.write_bytes(b"".join(line for line, _ in zip(source, range(FEW), strict=False)))
+    os.utime(short, (log.stat().st_mtime,) * 2)
+    runners = [
+        Runner("smtplog --help", [options.smtplog, "--help"]),
+        Runner(f"smtplog summary, {FEW} lines", [options.smtplog, "summary", str(short)]),
+    ]
+    race(runners, options.runs, folder)
+    show("start", runners, 0)
+
+
+def in_markdown() -> None:
+    """Print everything that was measured as one table for a README."""
+    lines = [TITLES, ("---", *["---:"] * (len(TITLES) - 2), "---"), *FIGURES]
+    OUT.print("\nAs Markdown:\n", style="bold")
+    for line in lines:
+        OUT.print(f"| {' | '.join(line)} |", markup=False, soft_wrap=True)
 
 
 def ensure(log: Path, lines: int, options: argparse.Namespace) -> None:
@@ -253,7 +281,8 @@ def run(options: argparse.Namespace, folder: Path) -> None:
     ours = contenders(options.smtplog, log)
     runners = [*([peer] if peer else []), *ours]
     race(runners, options.runs, folder)
-    show(f"median of {options.runs}, in turn", runners, options.lines, peer)
+    against = {one.name: f"{ratio(peer.middle, one.middle)} x as fast as {name}" for one in ours} if peer else {}
+    show(f"median of {options.runs}, in turn", runners, options.lines, against)
     if peer:
         compare(options.smtplog, log, peer, folder)
     if options.ten:
@@ -262,15 +291,18 @@ def run(options: argparse.Namespace, folder: Path) -> None:
         with_gzip(options, log, folder)
     if options.unknown_daemon:
         with_unknown_daemon(options, log, folder)
+    if options.start:
+        at_the_start(options, log, folder)
+    in_markdown()
 
 
 def main() -> None:
     """Read the options and race."""
     parser = argparse.ArgumentParser(description="Race smtplog against pflogsumm or eximstats on the same log.")
-    parser.add_argument("--format", choices=sorted(PEERS), default="postfix")
+    parser.add_argument("--format", choices=sorted(PEERS), default="postfix", help="whose log (postfix)")
     parser.add_argument("--lines", type=int, help="length of the log (1,000,000; Exim 2,000,000)")
     parser.add_argument("--runs", type=int, default=3, help="how often each contender runs (3)")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="another seed, another log (1)")
     parser.add_argument("--folder", type=Path, help="keep logs here and use them again (else a temporary folder)")
     parser.add_argument("--log", type=Path, help="race on this log instead of a generated one")
     parser.add_argument("--smtplog", help="the command to race (else the one beside this Python, else on the PATH)")
@@ -279,7 +311,13 @@ def main() -> None:
     parser.add_argument(
         "--unknown-daemon", nargs="?", const="agent", metavar="NAME", help="also with Postfix's daemons renamed"
     )
+    parser.add_argument("--start", action="store_true", help=f"also --help, and a summary of {FEW} lines")
+    parser.add_argument("--all", action="store_true", help="all of these that fit the format")
     options = parser.parse_args()
+    if options.all:
+        options.ten, options.gzip, options.start = not options.log, True, True
+        if options.format == "postfix":
+            options.unknown_daemon = options.unknown_daemon or "agent"
     if options.ten and options.log:
         parser.error("--ten needs a generated log: leave out --log")
     options.lines = options.lines or LINES[options.format]
