@@ -17,6 +17,7 @@ from smtplog.pipeline import Options
 from smtplog.read import rows
 from smtplog.read.clock import Clock
 from smtplog.read.tally import Tally
+from smtplog.work import Frames
 
 R = TypeVar("R", bound=Provenance)
 
@@ -118,7 +119,7 @@ def _tables(names: tuple[str, ...]) -> dict[str, frozenset[str] | None]:
     return dict.fromkeys(names or TABLES)
 
 
-def _collected(batches: Iterable[pipeline.Frames], wanted: Iterable[str]) -> pipeline.Frames:
+def _collected(batches: Iterable[Frames], wanted: Iterable[str]) -> Frames:
     made = {name: [pl.DataFrame(schema=schema.of(TABLES[name]))] for name in wanted}
     for batch in batches:
         for name in made.keys() & batch.keys():
@@ -152,7 +153,7 @@ class Stitcher:
         self._state = None
         return done
 
-    def _run(self, given: list[Any], keep: Callable[[bytes], None] | None) -> Iterator[pipeline.Frames]:
+    def _run(self, given: list[Any], keep: Callable[[bytes], None] | None) -> Iterator[Frames]:
         return pipeline.run(given, self._tables, self._options, self.tally, self._state, keep)
 
     def save(self) -> bytes | None:

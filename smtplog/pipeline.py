@@ -5,9 +5,7 @@ Nothing walks back. Memory is bounded by the blocks under way and by what is sti
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,14 +28,13 @@ from smtplog.read.columns import Parsed
 from smtplog.read.first_lines import HEAD
 from smtplog.read.plan import Wanted
 from smtplog.read.tally import Tally
+from smtplog.work import UNFINISHED, Frames, Work, frames_of
 
 DOCUMENT_BYTES = 64 * 1024 * 1024
 THREADS = 2
 MANY, SMALL_BYTES = 8, 1024 * 1024
 """Several logs read side by side share the memory of one; their blocks do not become smaller than this."""
-
 Tables = dict[str, frozenset[str] | None]
-Frames = dict[str, pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -117,21 +114,27 @@ def run(
         wanted = columns.for_several_hosts(wanted)
         smaller = max(options.block_bytes // min(len(sets), MANY), min(options.block_bytes, SMALL_BYTES))
         options = replace(options, block_bytes=smaller)
-    read = partial(_one_set, tables=tables, options=options, tally=tally, expected=expected, wanted=wanted)
-    streams = [(_begins(files[0], options) if stitcher.is_several else None, read(files)) for files in sets]
-    for piece, stitcher.watermark in rotation.side_by_side(streams):
-        if piece.parsed is not None:
-            fresh, fuller = copies.part(piece.parsed, piece.name)
-            if options.watch:
-                options.watch(fresh, piece.name)
-            yield from _frames(stitcher.feed(fresh, piece.name, piece.parsed, fuller))
-        elif piece.frames:
-            yield piece.frames
+    with Work(options.threads) as work:
+        read = partial(
+            _one_set, tables=tables, options=options, tally=tally, expected=expected, wanted=wanted, work=work
+        )
+        streams = [(_begins(files[0], options) if stitcher.is_several else None, read(files)) for files in sets]
+        for piece, stitcher.watermark in rotation.side_by_side(streams):
+            if piece.parsed is not None:
+                fresh, fuller = copies.part(piece.parsed, piece.name)
+                if options.watch:
+                    options.watch(fresh, piece.name)
+                work.finish(stitcher.take(fresh, piece.name, piece.parsed, fuller))
+                yield from work.done(UNFINISHED)
+            elif piece.frames:
+                yield from work.done(0)
+                yield piece.frames
+        yield from work.done(0)
     if keep:
         keep(stitcher.save())
         return
     stitcher.watermark = None
-    yield from _frames(stitcher.flush())
+    yield from frames_of(stitcher.flush())
 
 
 def _begins(one: source.Input, options: Options) -> datetime | None:
@@ -148,7 +151,7 @@ def _begins(one: source.Input, options: Options) -> datetime | None:
 
 def _one_set(
     files: list[source.Input], *, tables: Tables, options: Options, tally: Tally, expected: tuple[Format, ...],
-    wanted: Wanted,
+    wanted: Wanted, work: Work,
 ) -> Iterator[tuple[datetime | None, _Piece]]:  # fmt: skip
     """The pieces of a rotated set, with their times; a year that was given goes on from file to file."""
     before: Clock | None = None
@@ -156,7 +159,7 @@ def _one_set(
         clock = Clock(options.year, options.zone, one.modified or options.reference, is_lent=one.modified is None)
         if before and options.year is not None:
             clock.current, clock.month = before.current, before.month
-        for piece in _one_input(one, clock, tables, options, tally, expected, wanted):
+        for piece in _one_input(one, clock, tables, options, tally, expected, wanted, work):
             at = piece.parsed.entries["at"].drop_nulls().head(1).to_list() if piece.parsed else []
             yield (at[0] if at else None), piece
         before = clock
@@ -190,7 +193,7 @@ class _Piece:
 
 def _one_input(
     one: source.Input, clock: Clock, tables: Tables, options: Options, tally: Tally, expected: tuple[Format, ...],
-    wanted: Wanted,
+    wanted: Wanted, work: Work,
 ) -> Iterator[_Piece]:  # fmt: skip
     blocks = source.blocks(one, options.block_bytes)
     first = next(blocks)
@@ -204,7 +207,7 @@ def _one_input(
     parse = partial(_parse, wrapping=wrapping, expected=expected, wanted=wanted, covers=covers)
     answers = secrets.Answers()
     is_first = True
-    for block, parsed in _in_order(envelope.whole(_chain(first, blocks), wrapping), parse, options.threads):
+    for block, parsed in work.in_order(parse, envelope.whole(_chain(first, blocks), wrapping)):
         births = first_lines.births(parsed.entries, expected) if is_first else []
         is_first = False
         if clock.needs_reference(parsed.entries, births):
@@ -251,26 +254,6 @@ def _parse(
     return columns.parse(secrets.covered(entries) if covers else entries, expected, wanted)
 
 
-def _in_order(
-    blocks: Iterator[source.Block], parse: Callable[[source.Block], Parsed], threads: int
-) -> Iterator[tuple[source.Block, Parsed]]:
-    """Parse blocks in threads, give them out in order; at most one more under way than there are threads."""
-    with ThreadPoolExecutor(threads) as pool:
-        under_way: deque[tuple[source.Block, Future[Parsed]]] = deque()
-        try:
-            for block in blocks:
-                under_way.append((block, pool.submit(parse, block)))
-                if len(under_way) > threads:
-                    done, future = under_way.popleft()
-                    yield done, future.result()
-            while under_way:
-                done, future = under_way.popleft()
-                yield done, future.result()
-        finally:
-            for _, future in under_way:
-                future.cancel()
-
-
 def _document(
     one: source.Input, first: source.Block, rest: Iterator[source.Block], tables: Tables, options: Options, tally: Tally
 ) -> Iterator[Frames]:  # fmt: skip
@@ -291,13 +274,6 @@ def _document(
         asked = tables["sessions"]
         frame = pl.DataFrame([s.model_dump() for s in found], schema=schema.of(Session))
         yield {"sessions": frame.select(c for c in frame.columns if asked is None or c in asked)}
-
-
-def _frames(batch: object) -> Iterator[Frames]:
-    made = {name: getattr(batch, name, None) for name in TABLES}
-    full = {name: frame for name, frame in made.items() if frame is not None and frame.height}
-    if full:
-        yield full
 
 
 def export(

@@ -19,11 +19,16 @@ from smtplog.errors import SmtplogError
 __all__ = ["app", "main", "records", "reports"]
 
 
+MEMORY = "narenas:4,background_thread:false,dirty_decay_ms:-1,muzzy_decay_ms:-1"
+"""How Polars' allocator (jemalloc) keeps what it was given: blocks come and go, each needs as much as the one before."""
+
+
 def main() -> None:
     """Run the command line; errors of the user's are a message and exit 2, a broken pipe is quiet."""
     for name in ("stdout", "stderr"):  # closed by the caller: write to nowhere
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+    os.environ.setdefault("_RJEM_MALLOC_CONF", MEMORY)
     gc.set_threshold(50_000, 20, 20)  # frames make few cycles: looking for them often only takes time
     try:
         app(prog_name="smtplog")

@@ -9,7 +9,7 @@ followed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -71,6 +71,10 @@ class Hops:
             setattr(self.across if name in self.across.frames() else self, name, frame)
         self.seen = seen
 
+    def as_now(self) -> Hops:
+        """What is known now, for use while more is learnt."""
+        return replace(self, across=replace(self.across))
+
     def learn(self, events: Mapping[str, pl.DataFrame], life: pl.Series, table: pl.DataFrame, view: View) -> None:
         """Take in the open events of messages.
 
@@ -84,12 +88,11 @@ class Hops:
         for label, frame in events.items():
             mine = life.slice(start, frame.height)
             start += frame.height
+            last = max(last, int(frame["seq"].max()))  # type: ignore[arg-type]
             fresh = frame["seq"] > self.seen
-            if not fresh.any():
-                continue
-            new = frame.with_columns(view.of_place(frame, "host").fill_null("-"), life=mine).filter(fresh)
-            last = max(last, int(new["seq"].max()))  # type: ignore[arg-type]
-            self._learn(new, view.kind(label), table, view)
+            if fresh.any() and _tells(view.kind(label), frame, view):
+                new = frame.with_columns(view.of_place(frame, "host").fill_null("-"), life=mine).filter(fresh)
+                self._learn(new, view.kind(label), table, view)
         self.seen = last
         if self.handovers.height or self.told.height:
             self._name_lives(events, life, table, view)
@@ -130,12 +133,10 @@ class Hops:
             [self.handovers["child_id"], *(self.told[n].alias("child_id") for n in ("queue_id", "parent_id"))]
         )
         ids = ids.unique()
-        parts, start = [], 0
-        for frame in events.values():
-            mine = frame.select("queue_id", "place").with_columns(life=life.slice(start, frame.height))
-            start += frame.height
-            parts.append(mine.filter(pl.col("queue_id").is_in(ids.implode())))
-        found = pl.concat(parts).unique("life", keep="first")
+        named = pl.DataFrame(
+            [*(pl.concat([f[n] for f in events.values()]) for n in ("queue_id", "place")), life.alias("life")]
+        )
+        found = named.filter(pl.col("queue_id").is_in(ids.implode())).unique("life", keep="first", maintain_order=True)
         found = found.with_columns(view.of_place(found, "host").fill_null("-"))
         found = _with_key(found, "message_key", table, view).with_columns(at="first_at")
         fresh = pl.concat([self.known, found.select(*KNOWN)])
@@ -215,6 +216,14 @@ class Hops:
         both = pl.concat([came.select("row", "at", "tried_at"), over.select("row", "at", "tried_at")])
         rows = both.filter((pl.col("tried_at") - pl.col("at")).abs() <= _WINDOW)["row"].unique()
         return nothing.scatter(rows, True) if len(rows) else nothing
+
+
+def _tells(kind: Kind, frame: pl.DataFrame, view: View) -> bool:
+    """May entries of a kind tell of links?"""
+    names = {"parent_queue_id", "next_queue_id"}
+    names |= {"orig_queue_id", "client_ip"} if kind.message == "start" else set()
+    names |= {"message_id"} if view.has_several_hosts else set()
+    return not names.isdisjoint(frame.columns)
 
 
 def _named_parents(new: pl.DataFrame, kind: Kind, view: View) -> pl.DataFrame:

@@ -10,8 +10,9 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -99,7 +100,13 @@ class Stitcher:
     def feed(
         self, parsed: Parsed, source: str, events: Parsed | None = None, fuller: Sequence[KindFrame] = ()
     ) -> Batch:
-        """Take the next block; returns what it completed.
+        """Take the next block; returns what it completed. See `take`."""
+        return self.take(parsed, source, events, fuller)()
+
+    def take(
+        self, parsed: Parsed, source: str, events: Parsed | None = None, fuller: Sequence[KindFrame] = ()
+    ) -> Callable[[], Batch]:
+        """Take the next block; what it completed is made when the answer is called, in any thread, also later.
 
         Args:
             parsed: what `columns.parse` returned, with complete times, and without what was said before.
@@ -134,10 +141,11 @@ class Stitcher:
                     opened[label] = pl.concat([opened[label], frame], how="diagonal") if label in opened else frame
                     if sort == "message":
                         added.setdefault(label, []).append(frame)
-        batch, message_keys = self._settle(view, {k: sum(map(len, v)) for k, v in added.items()}, flush=False)
-        if "events" in self.wanted:
-            batch.events = columns.events(events or parsed, source, _keys(frames, added, message_keys))
-        return batch
+        finish, message_keys = self._settle(view, {k: sum(map(len, v)) for k, v in added.items()}, flush=False)
+        if "events" not in self.wanted:
+            return finish
+        keys = _keys(frames, added, message_keys)
+        return lambda: replace(finish(), events=columns.events(events or parsed, source, keys))
 
     def _complete(self, fuller: Sequence[KindFrame], head: pl.DataFrame) -> None:
         """Copies that say more take the place of what is still open."""
@@ -152,7 +160,7 @@ class Stitcher:
 
     def flush(self) -> Batch:
         """Give out all that is still open, as it stands; `is_partial` says which had no end."""
-        return self._settle(self._view(), {}, flush=True)[0]
+        return self._settle(self._view(), {}, flush=True)[0]()
 
     def _view(self) -> View:
         return View(
@@ -199,18 +207,22 @@ class Stitcher:
 
     def _settle(
         self, view: View, added: dict[str, int], *, flush: bool
-    ) -> tuple[Batch, dict[str, pl.Series]]:  # fmt: skip
-        """Give out what is over; and the message keys of the events just added, by label."""
-        batch = Batch()
+    ) -> tuple[Callable[[], Batch], dict[str, pl.Series]]:  # fmt: skip
+        """Give out what is over, to be made up when called; and the message keys of the events just added, by label."""
         keys: dict[str, pl.Series] = {}
-        thread = self._threads["message"]
-        if thread.open:
-            due, life, keys = self._divide(thread, view, added, flush=flush)
-            batch.messages, batch.deliveries = assemble.messages_and_deliveries(due, life, view, self._hops)
+        messages = sessions = None
+        if self._threads["message"].open:
+            due, life, keys = self._divide(self._threads["message"], view, added, flush=flush)
+            messages = partial(assemble.messages_and_deliveries, due, life, view, self._hops.as_now())
         if self._threads["session"].open:
             due, life, _ = self._divide(self._threads["session"], view, {}, flush=flush)
-            batch.sessions = conversation.sessions(due, life, view)
-        return batch, keys
+            sessions = partial(conversation.sessions, due, life, view)
+
+        def finish() -> Batch:
+            told, tries = messages() if messages else (None, None)
+            return Batch(None, told, tries, sessions() if sessions else None)
+
+        return finish, keys
 
     def _divide(
         self, thread: _Thread, view: View, added: dict[str, int], *, flush: bool

@@ -17,7 +17,7 @@ from smtplog.formats.base import Format, Kind
 from smtplog.read import grammar
 from smtplog.read.detect import Place
 from smtplog.read.detect import place as found_place
-from smtplog.read.dispatch import Rules, of_kinds, other_kinds, sort_out
+from smtplog.read.dispatch import Rules, of_format, offers, sort_out
 from smtplog.read.match import Texts, join, match_near
 from smtplog.read.meaning import LIGHT, meaning
 from smtplog.read.plan import Wanted, needs
@@ -110,12 +110,14 @@ def _read(
     """Offer texts to the kinds of their service, then to all others; gives back what none fits."""
     routes = list(dict.fromkeys(kinds))
     route_of = pl.Series([routes.index(mine) for mine in kinds], dtype=pl.UInt32)
-    for offered in (routes, [other_kinds(one, mine) for mine in routes]):
+    for turn in (0, 1):
         if texts.size == 0:
             break
-        plans = [of_kinds(one.grammar, mine) for mine in offered]
+        offered = [offers(one, mine)[turn] for mine in routes]
         route = route_of.gather(place.gather(texts.row)) if len(routes) > 1 else None
-        left = [_try(mine, one, rules, wanted, found) for rules, mine in sort_out(texts, plans, route)]
+        left = [
+            _try(mine, one, rules, wanted, found) for rules, mine in sort_out(texts, of_format(one), offered, route)
+        ]
         texts = join(left)
     return texts
 

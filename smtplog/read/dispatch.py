@@ -26,6 +26,8 @@ _SHAPED = "[-0-9A-Za-z]"
 
 Rules = tuple[tuple[Kind | None, str], ...]
 """Rules by name, each with the kind it makes; none where it only reads a field again."""
+Kinds = frozenset[Kind] | None
+"""Kinds that count; None: all."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Openings:
     known: dict[str, int] = field(default_factory=dict, repr=False)
     """The buckets of the beginnings met so far."""
 
-    @property
+    @cached_property
     def words(self) -> frozenset[str]:
         """Words that look like an id and its colon but are none: `warning: `."""
         literals = (text.partition(" ")[0] for b in self.buckets if not b.after_id for text in b.literals)
@@ -69,9 +71,10 @@ class Openings:
                 self.known[begins] = found
         return found
 
-    def rules_of(self, bucket: int) -> Rules:
-        """What the texts of a bucket are offered to, in order."""
-        return (*(self.buckets[bucket].rules if bucket < len(self.buckets) else ()), *self.others)
+    def rules_of(self, bucket: int, kinds: Kinds) -> Rules:
+        """What the texts of a bucket are offered to, in order: the rules of these kinds."""
+        mine = (*(self.buckets[bucket].rules if bucket < len(self.buckets) else ()), *self.others)
+        return mine if kinds is None else tuple(pair for pair in mine if pair[0] in kinds)
 
     @property
     def in_order(self) -> Rules:
@@ -79,17 +82,24 @@ class Openings:
         return (*(pair for bucket in self.buckets for pair in bucket.rules), *self.others)
 
 
-def of_kinds(name: str, kinds: tuple[Kind, ...]) -> Openings:
-    """The rules of some kinds of a grammar."""
-    return openings(name, tuple((kind, rule) for kind in kinds for rule in kind.rules))
+@cache
+def of_format(one: Format) -> Openings:
+    """The rules of a format."""
+    return openings(one.grammar, tuple((kind, rule) for kind in one.kinds for rule in kind.rules))
 
 
+@cache
 def of_split(name: str, step: Split) -> Openings:
     """The rules by which a field is read again."""
     return openings(name, tuple((None, rule) for rule in step.rules))
 
 
 @cache
+def offers(one: Format, kinds: tuple[Kind, ...]) -> tuple[Kinds, Kinds]:
+    """What a service writes, and what it does not as far as is known: tried next, for logs that misname it."""
+    return frozenset(kinds), frozenset(one.kinds) - frozenset(kinds)
+
+
 def openings(name: str, order: Rules) -> Openings:
     """Sort rules into buckets: a text can only fit rules that begin as it does. Rows and columns both follow it.
 
@@ -129,12 +139,6 @@ def _alike(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
 
 
 @cache
-def other_kinds(one: Format, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
-    """What a service does not write, as far as is known: tried where nothing of its own fits, for logs that misname it."""
-    return tuple(kind for kind in one.kinds if kind not in kinds)
-
-
-@cache
 def _beginning(id_shape: str, words: frozenset[str]) -> pl.Expr:
     """What decides about a text: how it begins, or what follows the id it begins with."""
     text = pl.col("text")
@@ -148,45 +152,39 @@ def _beginning(id_shape: str, words: frozenset[str]) -> pl.Expr:
     return text.str.slice(pl.when(has_id).then(space).otherwise(0), NEAR)
 
 
-def sort_out(texts: Texts, plans: Sequence[Openings], route: pl.Series | None = None) -> list[tuple[Rules, Texts]]:
+def sort_out(
+    texts: Texts, plan: Openings, routes: Sequence[Kinds] = (None,), route: pl.Series | None = None
+) -> list[tuple[Rules, Texts]]:
     """Give every lot of texts the rules it is to be offered to, in order.
 
     What decides is short and mostly the same; so it is decided once for every such beginning, not for every text.
 
     Args:
-        texts: of one grammar.
-        plans: the rules of each route.
-        route: for each text its place in `plans`; None: all go the first.
+        texts: what to part.
+        plan: the rules.
+        routes: the kinds that the texts of each route may be of.
+        route: for each text its place in `routes`; None: all go the first.
     """
     if texts.size == 0:
         return []
-    words = frozenset(word for plan in plans for word in plan.words)
-    id_shape = next((plan.id_shape for plan in plans if plan.id_shape), "")
-    begins = texts.text.to_frame("text").select(_beginning(id_shape, words)).to_series()
+    begins = texts.text.to_frame("text").select(_beginning(plan.id_shape, plan.words)).to_series()
     keys = begins.unique()
-    numbers = pl.DataFrame({"begins": keys, "key": pl.int_range(len(keys), dtype=pl.UInt32, eager=True)})
-    key = begins.to_frame("begins").join(numbers, on="begins", how="left", maintain_order="left")["key"]
-    way = key if route is None else key * len(plans) + route
+    bucket_of_key = pl.Series([plan.bucket_of(key) for key in keys.to_list()], dtype=pl.UInt32)
+    numbers = pl.DataFrame({"begins": keys, "bucket": bucket_of_key})
+    way = begins.to_frame("begins").join(numbers, on="begins", how="left", maintain_order="left")["bucket"]
+    if route is not None:
+        way = way * len(routes) + route
     lots: dict[Rules, int] = {}
-    lot_of_bucket: dict[tuple[int, int], int] = {}
-    spelt = keys.to_list()
-    met = way.unique().to_list()
-    lot_of = []
-    for one in met:
-        number, plan = divmod(one, len(plans)) if route is not None else (one, 0)
-        bucket = plans[plan].bucket_of(spelt[number])
-        lot = lot_of_bucket.get((plan, bucket))
-        if lot is None:
-            lot = lots.setdefault(plans[plan].rules_of(bucket), len(lots))
-            lot_of_bucket[plan, bucket] = lot
-        lot_of.append(lot)
+    lot_of = dict.fromkeys(way.unique().to_list(), 0)
+    for one in lot_of:
+        bucket, number = divmod(one, len(routes)) if route is not None else (one, 0)
+        lot_of[one] = lots.setdefault(plan.rules_of(bucket, routes[number]), len(lots))
     if len(lots) == 1:
         return [(next(iter(lots)), texts)]
-    table = (
-        pl.Series([0], dtype=pl.UInt16).new_from_index(0, max(met) + 1).scatter(met, pl.Series(lot_of, dtype=pl.UInt16))
-    )
-    parts = pl.DataFrame([texts.row, texts.text, table.gather(way).alias("lot")]).partition_by(
+    table = pl.Series([0], dtype=pl.UInt16).new_from_index(0, max(lot_of) + 1)
+    lot = table.scatter(list(lot_of), pl.Series(list(lot_of.values()), dtype=pl.UInt16)).gather(way).alias("lot")
+    parts = pl.DataFrame([texts.row, texts.text, lot]).partition_by(
         "lot", as_dict=True, include_key=False, maintain_order=True
     )
     ordered = list(lots)
-    return [(ordered[lot], Texts(*part.get_columns())) for (lot,), part in sorted(parts.items())]
+    return [(ordered[number], Texts(*part.get_columns())) for (number,), part in sorted(parts.items())]

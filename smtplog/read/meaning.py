@@ -184,7 +184,7 @@ def _finer(texts: Texts, name: str, step: Split, kept: Wanted) -> list[pl.DataFr
     if texts.size == 0:
         return []
     plan = of_split(name, step)
-    lots = [(plan.in_order, texts)] if len(plan.buckets) <= FEW else sort_out(texts, [plan])
+    lots = [(plan.in_order, texts)] if len(plan.buckets) <= FEW else sort_out(texts, plan)
     parts: list[pl.DataFrame] = []
     for rules, mine in lots:
         _try(mine, name, rules, kept, parts)

@@ -26,7 +26,7 @@ from smtplog.formats.base import (
 from smtplog.read import envelope, grammar, secrets
 from smtplog.read.clock import Clock
 from smtplog.read.detect import Place, place
-from smtplog.read.dispatch import of_kinds, of_split, other_kinds
+from smtplog.read.dispatch import of_format, of_split, offers
 from smtplog.read.grammar import Refused
 from smtplog.read.meaning import spelling
 from smtplog.read.plan import split_fields
@@ -45,9 +45,10 @@ class Understood:
 
 def read(text: str, one: Format, kinds: Iterable[Kind]) -> Understood | None:
     """Read one text; None when no rule of these kinds fits. Never raises for text."""
-    mine = tuple(kinds)
-    for offered in (mine, other_kinds(one, mine)):
-        for kind, rule in of_kinds(one.grammar, offered).in_order:
+    for offered in offers(one, tuple(kinds)):
+        for kind, rule in of_format(one).in_order:
+            if offered is not None and kind not in offered:
+                continue
             fits = grammar.compiled(one.grammar, rule).fullmatch(text)
             if fits and kind:
                 return Understood(kind, rule, meaning(fits.groupdict(), one.grammar, kind))

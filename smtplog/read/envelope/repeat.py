@@ -26,7 +26,9 @@ def repeat(lines: pl.DataFrame) -> pl.DataFrame:
         As many rows as there were messages, same columns.
     """
     told = lines["text"].str.starts_with(MARK.decode())
-    last = lines["envelope"].is_null() & lines["text"].str.contains("last message repeated ", literal=True)
+    last = lines["envelope"].is_null()
+    if last.any():
+        last = last & lines["text"].str.contains("last message repeated ", literal=True)
     if not (told | last).any():
         return lines
     lines = lines.with_columns(times=pl.lit(1, dtype=pl.Int64))
