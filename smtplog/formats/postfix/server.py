@@ -20,7 +20,7 @@ _ACTION: tuple[Step, ...] = (_STAGE, _UNKNOWN, Split("action_text", ("about",)))
 # src/smtpd/smtpd.c: the filter answers the client; accepted mail is reported again by the smtpd behind the filter.
 _PROXIED: tuple[Step, ...] = (
     _STAGE,
-    Split("reply_text", ("answered",)),
+    Split("detail", ("answered",)),
     *ANSWER,
     Lookup("reply_code", "status", REPLY_STATUS, letters=1),
     Lookup("reply_text", "status", FILTER_DISCARDED, letters=13),
