@@ -21,6 +21,7 @@ from smtplog.formats import all_formats
 from smtplog.formats.base import Format
 from smtplog.join.assemble import REASONS
 from smtplog.join.copies import Copies
+from smtplog.join.overlap import Overlap
 from smtplog.join.stitch import IDLE, Stitcher, needed_fields
 from smtplog.read import columns, detect, envelope, first_lines, rotation, secrets, source
 from smtplog.read.clock import Clock
@@ -46,6 +47,7 @@ class Options:
     reference: stands in for the time of an input that has none (a pipe): stamps do not lie after it.
     idle: how long a message may be silent before it is given out as it stands.
     log_host: the host of files that do not name one.
+    dedupe: leave out what another input has said within so long before, in the time of the log; None: count it all.
     rules: file of further diagnosis rules.
     watch: is shown every parsed block with the name of its input.
     """
@@ -56,6 +58,7 @@ class Options:
     reference: datetime | None = None
     idle: timedelta = IDLE
     log_host: str | None = None
+    dedupe: timedelta | None = None
     show_secrets: bool = False
     rules: Path | None = None
     block_bytes: int = source.BLOCK_BYTES
@@ -107,9 +110,9 @@ def run(
     if state:
         stitcher.load(state, lambda host, program: detect.place(host, program, expected))
     wanted = _wanted(tables)
-    copies = Copies()
+    copies, overlap = Copies(), Overlap(options.dedupe)
     sets = rotation.sets(source.inputs(given))
-    stitcher.is_several = len(sets) > 1
+    stitcher.is_several, has_many = len(sets) > 1, sum(map(len, sets)) > 1
     if stitcher.is_several:
         wanted = columns.for_several_hosts(wanted)
         smaller = max(options.block_bytes // min(len(sets), MANY), min(options.block_bytes, SMALL_BYTES))
@@ -121,15 +124,18 @@ def run(
         streams = [(_begins(files[0], options) if stitcher.is_several else None, read(files)) for files in sets]
         for piece, stitcher.watermark in rotation.side_by_side(streams):
             if piece.parsed is not None:
-                fresh, fuller = copies.part(piece.parsed, piece.name)
+                told = overlap.part(piece.parsed, piece.name) if has_many else piece.parsed
+                fresh, fuller = copies.part(told, piece.name)
                 if options.watch:
                     options.watch(fresh, piece.name)
-                work.finish(stitcher.take(fresh, piece.name, piece.parsed, fuller))
+                work.finish(stitcher.take(fresh, piece.name, told, fuller))
                 yield from work.done(UNFINISHED)
             elif piece.frames:
                 yield from work.done(0)
                 yield piece.frames
         yield from work.done(0)
+    tally.problems += overlap.twice()
+    tally.repeated += overlap.dropped
     if keep:
         keep(stitcher.save())
         return

@@ -46,6 +46,8 @@ def options_of(**given: Any) -> Options:
 
     if given.get("zone") is not None:
         check_zone(given["zone"])
+    window = span(given.pop("dedupe_window", "1d"), "--dedupe-window")
+    given["dedupe"] = window if given.get("dedupe") else None
     given["idle"] = span(given.get("idle", "5d"), "--idle")
     return Options(**given, reference=datetime.now(UTC))
 

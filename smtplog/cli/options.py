@@ -23,6 +23,12 @@ Zone = Annotated[
     str | None, typer.Option("--timezone", help="Zone of stamps that have none, e.g. Europe/Berlin (default UTC).")
 ]
 Idle = Annotated[str, typer.Option(help="Give a message out when it has been silent for so long.")]
+Dedupe = Annotated[
+    bool, typer.Option("--dedupe", help="Leave out what another input has too: same second, host, process and text.")
+]
+DedupeWindow = Annotated[
+    str, typer.Option("--dedupe-window", help="How far back --dedupe looks, in the time of the log.")
+]
 LogHost = Annotated[str | None, typer.Option(help="Host of log files that do not name one.")]
 Secrets = Annotated[
     bool, typer.Option("--show-secrets", help="Show passwords of AUTH exchanges instead of masking them.")

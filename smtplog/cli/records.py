@@ -14,6 +14,8 @@ from smtplog.cli.options import (
     Actor,
     Client,
     Count,
+    Dedupe,
+    DedupeWindow,
     Domain,
     Fields,
     Form,
@@ -46,7 +48,7 @@ from smtplog.cli.options import (
 def _make_query(table: str) -> Callable[..., None]:
     def command(
         inputs: Inputs, input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d",
-        log_host: LogHost = None, show_secrets: Secrets = False, since: Since = None, until: Until = None,
+        log_host: LogHost = None, dedupe: Dedupe = False, dedupe_window: DedupeWindow = "1d", show_secrets: Secrets = False, since: Since = None, until: Until = None,
         last: Last = None, sender: Sender = None, recipient: Recipient = None, domain: Domain = None,
         client: Client = None, relay: Relay = None, status: Status = None, queue_id: QueueId = None,
         message_id: MessageId = None, host: Host = None, reason: Reason = None, actor: Actor = None,
@@ -54,7 +56,14 @@ def _make_query(table: str) -> Callable[..., None]:
         raw: Raw = False, form: Form = None, output: Output = None,
     ) -> None:  # fmt: skip
         options = options_of(
-            input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host, show_secrets=show_secrets
+            input_format=input_format,
+            year=year,
+            zone=zone,
+            idle=idle,
+            log_host=log_host,
+            dedupe=dedupe,
+            dedupe_window=dedupe_window,
+            show_secrets=show_secrets,
         )
         query = query_of(
             table, zone=zone, since=since, until=until, last=last, sender=sender, recipient=recipient, domain=domain,
@@ -96,14 +105,21 @@ def export(
     partition_by: Annotated[str | None, typer.Option(help="date: Hive partitions by day (UTC).")] = None,
     state: Annotated[Path | None, typer.Option(help="File that keeps what is still open until the next run.")] = None,
     input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d",
-    log_host: LogHost = None, show_secrets: Secrets = False,
+    log_host: LogHost = None, dedupe: Dedupe = False, dedupe_window: DedupeWindow = "1d", show_secrets: Secrets = False,
 ) -> None:  # fmt: skip
     """Write Parquet datasets, one folder per table."""
     from smtplog.pipeline import export as write
     from smtplog.read.tally import Tally
 
     options = options_of(
-        input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host, show_secrets=show_secrets
+        input_format=input_format,
+        year=year,
+        zone=zone,
+        idle=idle,
+        log_host=log_host,
+        dedupe=dedupe,
+        dedupe_window=dedupe_window,
+        show_secrets=show_secrets,
     )
     names, tally = [name.strip() for name in tables.split(",")], Tally()
     with progress_of(inputs) as progress:

@@ -12,6 +12,8 @@ from smtplog.cli.frame import app, confess, options_of, progress_of, query_of, s
 from smtplog.cli.options import (
     Actor,
     Client,
+    Dedupe,
+    DedupeWindow,
     Domain,
     Host,
     Idle,
@@ -44,7 +46,7 @@ def summary(
     by: Annotated[str | None, typer.Option(help="Only these tables, comma-separated: sender, recipient, domain, relay, failures, per_day ...")] = None,
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
     width: Annotated[int | None, typer.Option(help="Columns of the text (default: the terminal's, else 80).")] = None,
-    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None,
+    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None, dedupe: Dedupe = False, dedupe_window: DedupeWindow = "1d",
     since: Since = None, until: Until = None, sender: Sender = None, recipient: Recipient = None,
     domain: Domain = None, client: Client = None, relay: Relay = None, status: Status = None, host: Host = None,
     reason: Reason = None, actor: Actor = None,
@@ -55,7 +57,15 @@ def summary(
     from smtplog.read.tally import Tally
     from smtplog.show import summary as show
 
-    options = options_of(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host)
+    options = options_of(
+        input_format=input_format,
+        year=year,
+        zone=zone,
+        idle=idle,
+        log_host=log_host,
+        dedupe=dedupe,
+        dedupe_window=dedupe_window,
+    )
     query = query_of(
         "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, domain=domain,
         client=client, relay=relay, status=status, host=host, reason=reason, actor=actor, where=None,
@@ -105,7 +115,7 @@ def failures(
     suppressions: Annotated[str | None, typer.Option(help="Write the addresses that are safe to suppress to this CSV file.")] = None,
     rules: Rules = None,
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
-    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None,
+    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None, dedupe: Dedupe = False, dedupe_window: DedupeWindow = "1d",
     since: Since = None, until: Until = None, sender: Sender = None, recipient: Recipient = None,
     domain: Domain = None, client: Client = None, relay: Relay = None, status: Status = None, host: Host = None,
     reason: Reason = None, actor: Actor = None, where: Where = None,
@@ -117,7 +127,16 @@ def failures(
     from smtplog.read.tally import Tally
     from smtplog.show import failures as show
 
-    options = options_of(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host, rules=rules)
+    options = options_of(
+        input_format=input_format,
+        year=year,
+        zone=zone,
+        idle=idle,
+        log_host=log_host,
+        dedupe=dedupe,
+        dedupe_window=dedupe_window,
+        rules=rules,
+    )
     query = query_of(
         "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, domain=domain,
         client=client, relay=relay, status=status, host=host, reason=reason, actor=actor, where=where,
@@ -141,7 +160,7 @@ def trace(
     since: Since = None, until: Until = None, client: Client = None, host: Host = None, status: Status = None,
     raw: Raw = False,
     form: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
-    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None,
+    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None, dedupe: Dedupe = False, dedupe_window: DedupeWindow = "1d",
 ) -> None:  # fmt: skip
     """The story of a mail: received from whom, every attempt, what came out of it, what happened in the end."""
     from smtplog.ask.trace import Trace
@@ -154,7 +173,15 @@ def trace(
         raise QueryError(f"--format {form}: known are text, jsonl")
     if "-" in inputs and (raw or grep):
         raise QueryError("trace --raw and --grep read their input twice; give a file instead of -")
-    options = options_of(input_format=input_format, year=year, zone=zone, idle=idle, log_host=log_host)
+    options = options_of(
+        input_format=input_format,
+        year=year,
+        zone=zone,
+        idle=idle,
+        log_host=log_host,
+        dedupe=dedupe,
+        dedupe_window=dedupe_window,
+    )
     query = query_of(
         "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, client=client,
         queue_id=queue_id, message_id=message_id, host=host, status=status, where=None,
@@ -216,7 +243,7 @@ def check(
     inputs: Inputs,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when anything of ours was not understood.")] = False,
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
-    input_format: InputFormat = None, year: Year = None, zone: Zone = None, log_host: LogHost = None,
+    input_format: InputFormat = None, year: Year = None, zone: Zone = None, log_host: LogHost = None, dedupe: Dedupe = False, dedupe_window: DedupeWindow = "1d",
 ) -> None:  # fmt: skip
     """How much of the input is understood, by program, with examples of what is not."""
     from smtplog.ask.check import TABLES
@@ -225,7 +252,17 @@ def check(
     from smtplog.read.tally import Tally
     from smtplog.show import report
 
-    options, tally = options_of(input_format=input_format, year=year, zone=zone, log_host=log_host), Tally()
+    options, tally = (
+        options_of(
+            input_format=input_format,
+            year=year,
+            zone=zone,
+            log_host=log_host,
+            dedupe=dedupe,
+            dedupe_window=dedupe_window,
+        ),
+        Tally(),
+    )
     with progress_of(inputs) as progress:
         for _ in run(inputs, TABLES, replace(options, progress=progress), tally):
             pass

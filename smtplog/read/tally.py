@@ -40,6 +40,8 @@ class Tally:
     year_sources: set[str] = field(default_factory=set)
     years: set[int] = field(default_factory=set)
     zone_assumed: bool = False
+    repeated: int = 0
+    """Entries left out because another input has them."""
 
     def __getattr__(self, name: str) -> int:
         if name in WHYS:
@@ -95,6 +97,7 @@ class Tally:
         """One line for the user: how much was not understood."""
         said = [f"{self.entries:,} entries", f"{self.understood:,} understood"]
         said += [f"{getattr(self, why):,} {why}" for why in WHYS[1:] if getattr(self, why)]
+        said += [f"{self.repeated:,} left out: another input has them"] * bool(self.repeated)
         return ", ".join(said)
 
 
