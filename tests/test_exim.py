@@ -234,3 +234,10 @@ def test_what_stands_before_the_log_does_not_hide_ids(tmp_path: Path) -> None:
         f"\n*** SERVER ***\n2026-03-02 12:00:00 {ID} Completed\n2026-03-02 12:00:00 {ID} => x <x@y> R=r\n"
     )
     assert tables(str(tmp_path / "mainlog"))["events"]["kind"].to_list() == ["completed", "delivery"]
+
+
+def test_our_own_login_at_the_next_hop_is_no_users() -> None:
+    """`A=` of a delivery is how this server logged in there; the users' logins stand in arrivals and refusals."""
+    _, sent = read(f"{ID} => a@b.example R=r T=t H=mx [192.0.2.1] A=plain:relay")
+    assert sent["relay_auth"] == "plain:relay"
+    assert "auth_user" not in sent

@@ -24,6 +24,10 @@ def _nothing() -> pl.DataFrame:
     return pl.DataFrame(schema=SCHEMA)
 
 
+def _together(parts: list[pl.DataFrame], how: pl.Expr) -> pl.DataFrame:
+    return pl.concat(parts).group_by("entry", maintain_order=True).agg(how.cast(pl.UInt32))
+
+
 @dataclass
 class Copies:
     """How often each entry of the kinds that are copied was said: in the inputs before, and in this one."""
@@ -31,8 +35,7 @@ class Copies:
     main: pl.DataFrame = field(default_factory=_nothing)
     side: pl.DataFrame = field(default_factory=_nothing)
     now: list[pl.DataFrame] = field(default_factory=list)
-    last: dict[str, pl.DataFrame] = field(default_factory=dict)
-    """Of each kind what the block before said: who says the same once more says it at the same time."""
+    """One part a block; who says the same once more says it at the same time, in the same block or the next."""
     source: str | None = None
     is_main: bool = False
     """Has this input beginnings or ends of messages?"""
@@ -42,48 +45,51 @@ class Copies:
         if source != self.source:
             self._begin(source)
         self.is_main |= any(one.kind.message in ("start", "end") for one in parsed.kinds)
-        before = self.side if self.is_main else pl.concat([self.main, self.side])
-        fresh, fuller = [], []
-        for one in parsed.kinds:
-            if not one.kind.copied or not one.format.is_plain:
-                fresh.append(one)
-                continue
-            is_copy = self._take(parsed, one, before)
-            fresh.append(one if not is_copy.any() else replace(one, frame=one.frame.filter(~is_copy)))
-            if is_copy.any() and "recipients" in one.frame.columns and "queue_id" in one.frame.columns:
-                more = one.frame.filter(is_copy & one.frame["recipients"].is_not_null())
-                fuller.append(replace(one, frame=more))
+        mine = [one for one in parsed.kinds if one.kind.copied and one.format.is_plain]
+        if not mine:
+            return parsed, []
+        rows = pl.concat([one.frame["row"] for one in mine])
+        is_copy = self._take(_hashes(parsed, rows))
+        if is_copy is None:
+            return parsed, []
+        fresh = [one for one in parsed.kinds if not (one.kind.copied and one.format.is_plain)]
+        fuller, start = [], 0
+        for one in mine:
+            theirs = is_copy.slice(start, one.frame.height)
+            start += one.frame.height
+            fresh.append(replace(one, frame=one.frame.filter(~theirs)))
+            if "recipients" in one.frame.columns and "queue_id" in one.frame.columns:
+                fuller.append(replace(one, frame=one.frame.filter(theirs & one.frame["recipients"].is_not_null())))
         whole = replace(parsed, kinds=tuple(one for one in fresh if one.frame.height))
         return whole, [one for one in fuller if one.frame.height]
 
     def _begin(self, source: str) -> None:
         if self.now:
             name = "main" if self.is_main else "side"
-            whole = pl.concat([getattr(self, name), *self.now])
-            setattr(self, name, whole.group_by("entry", maintain_order=True).agg(pl.col("count").max()).tail(MOST))
-        self.now, self.last, self.source, self.is_main = [], {}, source, False
+            mine = _together(self.now, pl.col("count").sum())
+            setattr(self, name, _together([getattr(self, name), mine], pl.col("count").max()).tail(MOST))
+        self.now, self.source, self.is_main = [], source, False
 
-    def _take(self, parsed: Parsed, one: KindFrame, before: pl.DataFrame) -> pl.Series:
-        """Which entries of a kind are copies; they are kept in mind."""
-        rows = one.frame["row"]
-        said = parsed.entries.select(
-            pl.struct("at", "pid", "host", pl.col("text").str.splitn("\n", 2).struct.field("field_0"))
-            .gather(rows)
-            .hash(7)
-            .alias("entry")
+    def _take(self, entry: pl.Series) -> pl.Series | None:
+        """Which entries are copies (None: none); they are kept in mind."""
+        said = entry.to_frame("entry")
+        before = [self.side] if self.is_main else [self.main, self.side]
+        told = self.now[-1] if self.now else _nothing()
+        self.now.append(said.group_by("entry", maintain_order=True).agg(count=pl.len().cast(pl.UInt32)))
+        if not any(part.height for part in before):
+            return None
+        earlier = _together(before, pl.col("count").max()).rename({"count": "before"})
+        known = said.join(told, on="entry", how="left", maintain_order="left").join(
+            earlier, on="entry", how="left", maintain_order="left"
         )
-        told = self.last.get(one.kind.name, _nothing())
-        counted = said.join(told, on="entry", how="left", maintain_order="left").with_columns(
-            count=(pl.int_range(1, pl.len() + 1).over("entry") + pl.col("count").fill_null(0)).cast(pl.UInt32)
-        )
-        self.last[one.kind.name] = counted.group_by("entry", maintain_order=True).agg(pl.col("count").max())
-        self.now.append(self.last[one.kind.name])
-        if before.is_empty():
-            return pl.Series([False]).new_from_index(0, len(rows))
-        known = counted.join(
-            before.group_by("entry").agg(count_before=pl.col("count").max()),
-            on="entry",
-            how="left",
-            maintain_order="left",
-        )
-        return known.select((pl.col("count") <= pl.col("count_before")).fill_null(False)).to_series()
+        ordinal = pl.int_range(1, pl.len() + 1).over("entry") + pl.col("count").fill_null(0)
+        is_copy = known.select((ordinal <= pl.col("before")).fill_null(False)).to_series()
+        return is_copy if is_copy.any() else None
+
+
+def _hashes(parsed: Parsed, rows: pl.Series) -> pl.Series:
+    """What makes an entry the same: time, process, host, and the first line of its text."""
+    said = parsed.entries.select("at", "pid", "host", "text", "line_count")[rows]
+    if (said["line_count"] > 1).any():
+        said = said.with_columns(pl.col("text").str.splitn("\n", 2).struct.field("field_0").alias("text"))
+    return said.select(pl.struct("at", "pid", "host", "text").hash(7)).to_series()

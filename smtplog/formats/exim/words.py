@@ -72,7 +72,6 @@ SENT = (
     Complete("recipient", "original_recipient"),
     *TLS,
     Split("tail", ("delivery_more",), is_spent=True),
-    Split("auth", ("auth_parts",), is_spent=True),
     Split("confirmation", ("answered",), fine=("25",)),
     Split("reply_text", ("queued_as", "accepted_id", "accepted_prdr", "accepted_for_delivery")),
     LINES,
@@ -101,7 +100,6 @@ FAILED = (
     Constant("enhanced_code", FAILED_CODE),
     *TLS,
     Split("tail", ("delivery_more",), is_spent=True),
-    Split("auth", ("auth_parts",), is_spent=True),
     *seconds("queue_time", "delay_s"),
     *seconds("delivery_time", "delay_transmit_s"),
 )
