@@ -102,7 +102,7 @@ class Hops:
     def _learn(self, new: pl.DataFrame, kind: Kind, table: pl.DataFrame, view: View) -> None:
         """Take in new events of one kind."""
         is_start = kind.message == "start"
-        if "parent_queue_id" in new.columns:
+        if "parent_queue_id" in new.columns and view.wants("messages", "parent_key", "child_keys"):
             named = _named_parents(new.filter(pl.col("parent_queue_id").is_not_null()), kind, view)
             self.handovers = pl.concat([self.handovers, named])
         if "next_queue_id" in new.columns:
