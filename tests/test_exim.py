@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from smtplog.ask.summary import Summary
 from smtplog.formats import exim
 from smtplog.pipeline import Options, run
 from smtplog.read import columns, envelope, grammar, rows, source
@@ -241,3 +242,13 @@ def test_our_own_login_at_the_next_hop_is_no_users() -> None:
     _, sent = read(f"{ID} => a@b.example R=r T=t H=mx [192.0.2.1] A=plain:relay")
     assert sent["relay_auth"] == "plain:relay"
     assert "auth_user" not in sent
+
+
+def test_summary_has_what_eximstats_has() -> None:
+    """Transports, hosts, relayed mail, refusals, time in the queue."""
+    total = Summary()
+    total.take(run([str(SCENES / "typical-with-pid.log"), str(SCENES / "refusals.log")], total.tables(), Options()))
+    report = total.result(10)
+    for name in ("transport", "host", "relay", "refused", "stay"):
+        assert report[name], name
+    assert {row["transport"] for row in report["transport"]} >= {"remote_smtp"}

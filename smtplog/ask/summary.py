@@ -7,7 +7,7 @@ cent wide; a quantile is exact to half a per cent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,8 +33,14 @@ MESSAGES = frozenset(
 )
 DELIVERIES = frozenset(
     {"at", "status", "sender", "recipient", "recipient_domain", "relay_name", "relay_ip", "delay_s", "reply_code",
-     "enhanced_code", "reply_text", "detail", "stage", "reason", "actor", "client_ip", "client_name", "is_internal", "life", "size_bytes"}
+     "enhanced_code", "reply_text", "detail", "stage", "reason", "actor", "client_ip", "client_name", "is_internal", "life", "size_bytes",
+     "transport"}
 )  # fmt: skip
+
+STAYS = {"under 1 m": 60, "under 5 m": 300, "under 15 m": 900, "under 30 m": 1800, "under 1 h": 3600, "under 3 h": 10800,
+         "under 6 h": 21600, "under 12 h": 43200, "under 1 d": 86400}  # fmt: skip
+"""How long a message was in the queue, by the upper bound in seconds."""
+LONGER = "1 d and more"
 
 
 @dataclass
@@ -83,6 +89,13 @@ class Summary:
     domains: _Counts = field(default_factory=lambda: _Counts(("domain",), ("count", "bytes", "deferrals", "bounced")))
     delays: _Counts = field(default_factory=lambda: _Counts(("domain", "bin"), ("count", "max_delay_s")))
     relays: _Counts = field(default_factory=lambda: _Counts(("relay",), ("count", "bytes", "deferrals", "bounced")))
+    transports: _Counts = field(
+        default_factory=lambda: _Counts(("transport",), ("count", "bytes", "deferrals", "bounced"))
+    )
+    hosts: _Counts = field(default_factory=lambda: _Counts(("host",), ("count", "bytes")))
+    relayed: _Counts = field(default_factory=lambda: _Counts(("host", "relay"), ("count", "bytes")))
+    refused: _Counts = field(default_factory=lambda: _Counts(("client",), ("rejected", "temp_rejected")))
+    stays: _Counts = field(default_factory=lambda: _Counts(("stay",), ("count",)))
     failures: _Counts = field(default_factory=lambda: _Counts(("status", "reason", "text"), ("count",)))
     clients: _Counts = field(default_factory=lambda: _Counts(("client",), ("count",)))
     logins: _Counts = field(default_factory=lambda: _Counts(("user",), ("count",)))
@@ -119,6 +132,12 @@ class Summary:
             came, _hour("received_at"), received=pl.len(), **dict.fromkeys(STATUSES, pl.lit(0, dtype=pl.UInt32))
         )
         self.senders.add(came, pl.col("sender"), count=pl.len(), bytes=_bytes())
+        self.hosts.add(came, pl.coalesce(_CLIENT, pl.lit("(local)")), count=pl.len(), bytes=_bytes())
+        done = came.filter(pl.col("removed_at").is_not_null())
+        stayed = (pl.col("removed_at") - pl.col("received_at")).dt.total_seconds()
+        self.stays.add(
+            done, pl.sum_horizontal((stayed >= limit).cast(pl.Int64) for limit in STAYS.values()), count=pl.len()
+        )
 
     def deliveries(self, frame: pl.DataFrame) -> None:
         """Add what became of it. An internal hand-off is no delivery."""
@@ -152,6 +171,9 @@ class Summary:
         domain = pl.coalesce("recipient_domain", pl.lit("(local)"))
         self.domains.add(tried, domain, **sums)
         self.relays.add(tried, pl.coalesce("relay_name", pl.lit("none")), **sums)
+        self.transports.add(tried, pl.coalesce("transport", pl.lit("none")), **sums)
+        passed = came.filter((pl.col("status") == "sent") & _CLIENT.is_not_null())
+        self.relayed.add(passed, _CLIENT, pl.col("relay_name"), count=pl.len(), bytes=_bytes())
         late = came.filter(pl.col("delay_s").is_not_null())
         bins = (pl.col("delay_s").clip(0.001).log() / _BIN).floor().cast(pl.Int32)
         self.delays.add(late, domain, bins, count=pl.len(), max_delay_s=pl.col("delay_s").max())
@@ -160,6 +182,8 @@ class Summary:
             self._fail(failed)
 
     def _fail(self, failed: pl.DataFrame) -> None:
+        refused = {name: (pl.col("status") == name).sum() for name in ("rejected", "temp_rejected")}
+        self.refused.add(failed.filter(pl.col("status").is_in(list(refused))), _CLIENT, **refused)
         said = pl.coalesce("reply_text", "detail", pl.lit(""))
         texts = failed.select(text=said).unique().with_columns(normal=wording.template_column(pl.col("text")))
         known = failed.with_columns(text=said).join(texts, on="text", how="left")
@@ -185,7 +209,7 @@ class Summary:
         hours = self.hours.merged()
         out: dict[str, Any] = {"totals": self._totals()}
         day = pl.col("hour").dt.truncate("1d")
-        parts = {
+        parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
             "per_day": lambda: _times(hours.group_by(day.alias("day")).agg(pl.col(TOTALS).sum()), "day", "%Y-%m-%d"),
             "per_hour": lambda: _times(
                 hours.group_by(pl.col("hour").dt.hour().cast(pl.Int64)).agg(pl.col(TOTALS).sum()), "hour", None
@@ -196,6 +220,12 @@ class Summary:
             "recipient_bytes": lambda: _top(self.recipients, top, "bytes"),
             "domain": lambda: self._with_delays(top),
             "relay": lambda: _top(self.relays, top, "count"),
+            "transport": lambda: _top(self.transports, top, "count"),
+            "host": lambda: _top(self.hosts, top, "count"),
+            "host_bytes": lambda: _top(self.hosts, top, "bytes"),
+            "relayed": lambda: _top(self.relayed, top, "count"),
+            "refused": lambda: _top(self.refused, top, "rejected"),
+            "stay": self._stays,
             "client": lambda: _top(self.clients, top, "count"),
             "failures": lambda: _top(self.failures, top * 3, "count"),
             "login": lambda: _top(self.logins, top, "count"),
@@ -207,6 +237,11 @@ class Summary:
                 raise QueryError(f"--by {name}: no such table; known are {', '.join(parts)}")
             out[name] = parts[name]()
         return out
+
+    def _stays(self) -> list[dict[str, Any]]:
+        words = [*STAYS, LONGER]
+        counts = sorted(self.stays.merged().iter_rows())
+        return [{"stay": words[number], "count": count} for number, count in counts]
 
     def _totals(self) -> dict[str, Any]:
         totals = {name: n for name, n in self.totals.items() if name not in ("internal", "expanded", "temp_rejected")}
@@ -238,6 +273,9 @@ def _quantile(cells: list[tuple[float, int, float]], share: float) -> float | No
         if left <= 0:
             return round(min(value, most), 3)
     return None
+
+
+_CLIENT = pl.coalesce("client_name", "client_ip")
 
 
 def _hour(column: str) -> pl.Expr:

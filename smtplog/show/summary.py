@@ -30,13 +30,25 @@ _SECTIONS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "domain": (
         "Destinations", ("count", "bytes", "deferrals", "bounced", "delay_median_s", "delay_p95_s", "delay_max_s", "domain"), (),
     ),
-    "relay": ("Next hops", ("count", "deferrals", "bounced", "relay"), ()),
+    "relay": ("Next hops", ("count", "bytes", "deferrals", "bounced", "relay"), ()),
+    "transport": ("Transports", ("count", "bytes", "deferrals", "bounced", "transport"), ()),
+    "host": ("Sending hosts by messages", ("count", "bytes", "host"), ()),
+    "host_bytes": ("Sending hosts by size", ("bytes", "count", "host"), ()),
+    "relayed": ("Relayed from host to host", ("count", "bytes", "host", "relay"), ()),
+    "refused": ("Clients by refusals", ("rejected", "temp_rejected", "client"), ()),
+    "stay": ("Time in the queue", ("count", "stay"), ()),
     "client": ("Clients by connections", ("count", "client"), ()),
     "failures": ("Why mail was not taken", ("count", "status", "reason", "text"), ()),
     "login": ("Logins by user", ("count", "user"), ()),
     "login_failures": ("Failed logins by address", ("count", "client_ip"), ()),
 }  # fmt: skip
-_SHORT = {"delay_median_s": "median s", "delay_p95_s": "95 % s", "delay_max_s": "max s", "sender": "sender"}
+_SHORT = {
+    "temp_rejected": "for now",
+    "delay_median_s": "median s",
+    "delay_p95_s": "95 % s",
+    "delay_max_s": "max s",
+    "sender": "sender",
+}
 _BYTES = ("bytes", "bytes_received", "bytes_delivered")
 
 
@@ -119,6 +131,9 @@ def _right(columns: Sequence[str]) -> list[int]:
             "recipient",
             "domain",
             "relay",
+            "transport",
+            "host",
+            "stay",
             "client",
             "status",
             "reason",
