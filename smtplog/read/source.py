@@ -24,7 +24,7 @@ import polars as pl
 from smtplog.errors import InputError
 from smtplog.read import rotation
 
-BLOCK_BYTES = 24 * 1024 * 1024
+BLOCK_BYTES = 36 * 1024 * 1024
 LINE_BYTES = 64 * 1024 * 1024
 """A line longer than this is cut into pieces of this length: memory stays bounded on input without line ends."""
 
@@ -221,11 +221,18 @@ def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
             length += len(piece)
             if length < aim:
                 continue
-        data = b"".join(held)
         if piece is None:
-            yield Block(one.name, data, line, offset, is_last=True, problem=problem)
+            yield Block(one.name, b"".join(held), line, offset, is_last=True, problem=problem)
             return
-        end, cut = data.rfind(b"\n") + 1, None
+        last, cut = piece.rfind(b"\n") + 1, None
+        if last:  # the common case, without a copy more
+            data = b"".join([*held[:-1], memoryview(piece)[:last]])
+            yield Block(one.name, data, line, offset)
+            line, offset = line + data.count(b"\n"), offset + len(data)
+            held, length, aim = [piece[last:]], len(piece) - last, size
+            continue
+        data = b"".join(held)
+        end = data.rfind(b"\n") + 1
         if end == 0 and length > LINE_BYTES:
             end, cut = LINE_BYTES, f"{one.name}:{line}: a line longer than {LINE_BYTES:,} octets is read in pieces"
         if end:
