@@ -16,7 +16,7 @@ from smtplog.read import source
 from smtplog.read.envelope import containers, export
 from smtplog.read.envelope.containers import Container
 from smtplog.read.envelope.heads import ENVELOPES, NAIVE_YEAR, SCHEMA, Envelope, take_off
-from smtplog.read.envelope.repeat import MARK, repeat
+from smtplog.read.envelope.repeat import repeat
 from smtplog.read.envelope.unfold import unfold
 from smtplog.read.envelope.whole import whole as _whole
 from smtplog.read.source import Block
@@ -80,7 +80,7 @@ def entries(block: Block, wrapping: Wrapping) -> pl.DataFrame:
     """The entries of a block, as `split` gives them."""
     if wrapping.container and wrapping.container.is_blocks:
         block = export.plain(block)
-    return split(source.lines(block), wrapping, is_repeated=MARK in block.data)
+    return split(source.lines(block), wrapping)
 
 
 def whole(blocks: Iterable[Block], wrapping: Wrapping) -> Iterator[Block]:
