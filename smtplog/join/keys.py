@@ -38,7 +38,7 @@ class SessionKeys:
         """Take in the starts and ends of a block.
 
         Args:
-            events: {process, seq, at, is_start, stem}, of one block; after a seq in `turns` only.
+            events: {process, seq, at, is_start, stem}, of one block; after a seq in `turns` only. Ends need no stem.
         """
         if events.is_empty():
             return
@@ -64,14 +64,13 @@ class SessionKeys:
         self.turns = pl.concat([self.turns, fresh])
 
     def of(self, events: pl.DataFrame) -> pl.Series:
-        """The session key of every event of {process, seq, stem}; any order."""
-        numbered = events.with_row_index("row").with_columns(mark=pl.col("seq") * 2).sort("mark")
+        """The session key of every event of {process, seq}; any order. Null where no start or end came before it."""
+        numbered = events.with_row_index("row").select("row", "process", mark=pl.col("seq") * 2).sort("mark")
         found = numbered.join_asof(
             self.turns.select("process", "mark", "session_key").sort("mark"),
             on="mark", by="process", check_sortedness=False,
         )  # fmt: skip
-        key = pl.coalesce("session_key", pl.concat_str("stem", pl.lit("@?")))
-        return found.sort("row").select(key.alias("session_key")).to_series()
+        return found.sort("row")["session_key"]
 
     def forget(self) -> None:
         """Keep what later blocks can still need."""

@@ -171,22 +171,31 @@ class Stitcher:
     def _with_session_keys(
         self, frames: list[tuple[str, pl.DataFrame]], view: View
     ) -> list[tuple[str, pl.DataFrame]]:  # fmt: skip
-        """Add `session_key` to the events of kinds that belong to sessions."""
-        mine = [(label, frame) for label, frame in frames if view.kind(label).session]
-        if not mine:
-            return frames
-        tied = {id(frame): view.session_tie(frame, view.kind(label)) for label, frame in mine}
-        turns = [
-            tied[id(frame)].with_columns(is_start=pl.lit(view.kind(label).session == "start"))
-            for label, frame in mine
-            if view.kind(label).session in ("start", "end")
-        ]
+        """Add `session_key` to the events of kinds that belong to sessions, where it will be shown."""
+        kinds = {label: view.kind(label) for label, _ in frames}
+        turns = []
+        for label, frame in frames:
+            if kinds[label].session in ("start", "end"):
+                is_start = kinds[label].session == "start"
+                stem = view.session_stem(frame, kinds[label]) if is_start else pl.lit(None, dtype=pl.String)
+                turn = view.session_tie(frame, kinds[label])
+                turns.append(turn.with_columns(is_start=pl.lit(is_start), stem=stem))
         if turns:
             self._keys.turn(pl.concat(turns))
-        out = [
-            (label, frame.with_columns(self._keys.of(tied[id(frame)])) if id(frame) in tied else frame)
-            for label, frame in frames
-        ]
+        shows_all = "sessions" in self.wanted or "events" in self.wanted
+        mine = [n for n, (label, _) in enumerate(frames) if kinds[label].session]
+        mine = [n for n in mine if shows_all or kinds[frames[n][0]].message or kinds[frames[n][0]].delivers]
+        out = list(frames)
+        if mine:
+            ties = [view.session_tie(frames[n][1], kinds[frames[n][0]]) for n in mine]
+            keys, start = self._keys.of(pl.concat(ties)), 0
+            for n in mine:
+                label, frame = frames[n]
+                key = keys.slice(start, frame.height)
+                start += frame.height
+                if key.null_count():  # opened before the input began
+                    key = key.zip_with(key.is_not_null(), view.session_stem(frame, kinds[label]) + "@?")
+                out[n] = label, frame.with_columns(key)
         self._keys.forget()
         return out
 

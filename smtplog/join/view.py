@@ -140,24 +140,20 @@ class View:
         return "sessions" in self.wanted or any(self.wants(table, "session_key") for table in self.wanted)
 
     def session_tie(self, frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-        """{process, seq, at, stem}: what the sessions of events are known by."""
-        names = ("host", "instance", "service")
-        process = pl.col("pid").cast(pl.String)
-        if kind.session_by == "peer":
-            nothing = pl.lit(None, dtype=pl.String)
-            given = ("client_ip", "client_port", "connection_id")
-            ip, port, connection = (pl.col(n).cast(pl.String) if n in frame.columns else nothing for n in given)
-            process = pl.coalesce(pl.concat_str(ip, pl.lit(":"), port), connection, process, ip)
-        stem = pl.concat_str(
-            *(self.of_place(frame, n).fill_null("-") for n in names), process.fill_null("-"), separator="/"
-        )
+        """{process, seq, at}: what the sessions of events are known by."""
         who: dict[str, Any] = {"unit": self.of_place(frame, "service_unit"), "pid": frame["pid"]}
         if kind.session_by == "peer":
-            who = {"unit": who["unit"], "process": process}
+            who = {"unit": who["unit"], "process": _process(frame, kind)}
         elif kind.session_by == "client":
             nobody = pl.lit(None, dtype=pl.Int64)
             who |= {name: frame[name] if name in frame.columns else nobody for name in ("client_ip", "client_port")}
-        return frame.select("seq", "at", process=pl.struct(**who).hash(3), stem=stem)
+        return frame.select("seq", "at", process=pl.struct(**who).hash(3))
+
+    def session_stem(self, frame: pl.DataFrame, kind: Kind) -> pl.Series:
+        """How the keys of the events' sessions begin: host/instance/service/process."""
+        names = [self.of_place(frame, name).fill_null("-") for name in ("host", "instance", "service")]
+        stem = pl.concat_str(*names, _process(frame, kind).fill_null("-"), separator="/")
+        return frame.select(stem=stem).to_series()
 
     def of_place(self, frame: pl.DataFrame, name: str) -> pl.Series:
         """A property of the place of every row."""
@@ -199,6 +195,17 @@ class View:
             is_reused=pl.col("queue_id").str.len_bytes().fill_null(0) < self.of_place(ties, "letters"),
             role=pl.when(is_alone).then(pl.lit(lives.END, dtype=pl.UInt8)).otherwise("role"),
         ).select(*lives.TIES)  # fmt: skip
+
+
+def _process(frame: pl.DataFrame, kind: Kind) -> pl.Expr:
+    """What the two sides of a connection are told apart by: the process that serves it, or the peer."""
+    process = pl.col("pid").cast(pl.String)
+    if kind.session_by != "peer":
+        return process
+    nothing = pl.lit(None, dtype=pl.String)
+    given = ("client_ip", "client_port", "connection_id")
+    ip, port, connection = (pl.col(n).cast(pl.String) if n in frame.columns else nothing for n in given)
+    return pl.coalesce(pl.concat_str(ip, pl.lit(":"), port), connection, process, ip)
 
 
 def _repeat(name: str, value: int, count: int) -> pl.Series:
