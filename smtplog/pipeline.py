@@ -220,6 +220,9 @@ def _one_input(
             raise QueryError(
                 f"{one.name}: its stamps have no year and the input no time of its own; give --year (year=)"
             )
+        doubtful = clock.is_doubtful(parsed.entries)
+        if doubtful is not None:
+            births = [*births, *first_lines.births(parsed.entries, expected, doubtful)]
         entries = clock.apply(parsed.entries, births)
         if options.log_host:
             entries = entries.with_columns(pl.col("host").fill_null(options.log_host))

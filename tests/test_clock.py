@@ -260,3 +260,30 @@ def test_the_command_line_confesses_what_a_file_told(cli: Cli, log: Path) -> Non
     assert "inferred" not in told.err
     assert "assumed" not in told.err
     assert '"is_zone_assumed":false' in told.rows[0]
+
+
+@pytest.mark.parametrize(
+    ("times", "want"),
+    [
+        (("00:10", "00:50", "01:10", "01:50", "02:10"), ("00:10", "00:50", "01:10", "01:50", "02:10")),
+        (("01:10", "01:40"), ("01:10", "01:40")),
+        (("00:10", "01:12"), ("00:10", "01:12")),
+        (("00:40", "00:50"), ("00:40", "00:50")),
+    ],
+)
+def test_the_hour_that_comes_twice_is_told_by_ids(
+    tmp_path: Path, times: tuple[str, ...], want: tuple[str, ...]
+) -> None:
+    """An Exim file in local time without zone, the night the clocks go back (Berlin, 25 October 2026)."""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    lines = []
+    for time in times:
+        at = datetime.fromisoformat(f"2026-10-25T{time}:00+00:00")
+        seconds, letters = int(at.timestamp()), ""
+        for _ in range(6):
+            seconds, letters = seconds // 62, digits[seconds % 62] + letters
+        local = at.astimezone(ZoneInfo("Europe/Berlin"))
+        lines.append(f"{local:%Y-%m-%d %H:%M:%S} {letters}-00000000A01-0000 <= a@b.example U=x P=local S=1")
+    (tmp_path / "mainlog").write_text("\n".join(lines) + "\n")
+    found = smtplog.frames(str(tmp_path / "mainlog"), "events", zone="Europe/Berlin")["events"]["at"]
+    assert tuple(f"{at:%H:%M}" for at in found) == want

@@ -10,6 +10,7 @@ from __future__ import annotations
 from calendar import isleap
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -18,6 +19,7 @@ from smtplog.errors import QueryError
 from smtplog.read.envelope import NAIVE_YEAR
 
 STAMP = pl.Datetime("us", "UTC")
+_HALF = timedelta(minutes=30)
 _SLACK = timedelta(days=1)
 """The zone of the log may be any, and a file be a little older than its last line."""
 
@@ -46,6 +48,9 @@ class Clock:
     year_source: str | None = None
     """Where a year was inferred from: `ids`, `file` or `reference`."""
     assumed_zone: bool = False
+    last: datetime | None = None
+    is_second: bool = False
+    """Where the local times stand that occur twice: in their second hour."""
     is_ahead: bool = False
     """Entries lie after the time of the file: the guess was wrong, or the file holds more than a year."""
 
@@ -78,6 +83,8 @@ class Clock:
         if yearless.any():
             naive = self._with_year(naive, yearless, [(run[row], born) for row, born in births])
         zoned = _in_zone(naive, self.zone or "UTC")
+        if self.zone and self.zone != "UTC":
+            zoned = self._folded(naive, zoned, [(run[row], born) for row, born in births])
         last = zoned.filter(yearless).max()
         if self.year_source and self.reference and isinstance(last, datetime):
             self.is_ahead |= last > self.reference + _SLACK
@@ -87,6 +94,40 @@ class Clock:
             is_year_inferred=yearless.gather(run) if self.year is None else pl.lit(False),
             is_zone_assumed=(naive.is_not_null().gather(run) if self.zone is None else pl.lit(False)),
         )
+
+    def is_doubtful(self, entries: pl.DataFrame) -> pl.Series | None:
+        """Which entries' local time occurs twice (the night the clocks go back); None: no entry's."""
+        if not self.zone or self.zone == "UTC":
+            return None
+        naive = entries["naive_at"]
+        twice = (_in_zone(naive, self.zone) != _in_zone(naive, self.zone, "latest")).fill_null(False)
+        return twice if twice.any() else None
+
+    def _folded(self, naive: pl.Series, zoned: pl.Series, births: list[tuple[int, datetime]]) -> pl.Series:
+        """Of a time that occurs twice the second where the stamps have fallen back before it, or an id was born later."""
+        late = _in_zone(naive, self.zone or "UTC", "latest")
+        twice = (zoned != late).fill_null(False)
+        if twice.any():
+            back = (naive.diff() <= -_HALF).fill_null(False)
+            if self.last is not None and naive[0] is not None:
+                back[0] = naive[0] - self.last <= -_HALF
+            turn = back.cum_sum()
+            begins = {int(turn[at]): 0 for at in (back & twice).arg_true()} | ({0: 0} if self.is_second else {})
+            first: dict[int, int] = {}
+            for at, born in sorted(births):
+                number, ahead = int(turn[at]), born - zoned[at] if zoned[at] is not None else -_HALF
+                if -_HALF < ahead < _HALF:
+                    first[number] = at
+                elif ahead >= _HALF and number not in begins:
+                    begins[number] = at if number in first else 0
+            known = pl.Series([begins.get(number) for number in range(int(turn[-1]) + 1)], dtype=pl.UInt32).gather(turn)
+            second = (known <= pl.int_range(len(turn), dtype=pl.UInt32, eager=True)).fill_null(False)
+            self.is_second = bool(second[-1])
+            zoned = late.zip_with(second & twice, zoned)
+        else:
+            self.is_second = False
+        self.last = naive[-1]
+        return zoned
 
     def _with_year(self, naive: pl.Series, yearless: pl.Series, births: list[tuple[int, datetime]]) -> pl.Series:
         months = naive.zip_with(yearless, pl.Series([None], dtype=naive.dtype).new_from_index(0, len(naive))).dt.month()
@@ -138,12 +179,12 @@ def _nearest(stamp: datetime, born: datetime) -> int:
     return min((naive.year - 1, naive.year, naive.year + 1), key=distance)
 
 
-def _in_zone(naive: pl.Series, zone: str) -> pl.Series:
-    """Local times as UTC; of a time that occurs twice the first, one that never occurs an hour later."""
+def _in_zone(naive: pl.Series, zone: str, which: Literal["earliest", "latest"] = "earliest") -> pl.Series:
+    """Local times as UTC; of a time that occurs twice the first or the last, one that never occurs an hour later."""
     if zone == "UTC":
         return naive.cast(STAMP)
     frame = pl.DataFrame({"n": naive})
-    there = pl.col("n").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    there = pl.col("n").dt.replace_time_zone(zone, ambiguous=which, non_existent="null")
     later = (pl.col("n") + timedelta(hours=1)).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     return frame.select(pl.coalesce(there, later).dt.convert_time_zone("UTC")).to_series()
 

@@ -14,14 +14,22 @@ HEAD = 200
 """So many first entries decide what an input is."""
 
 
-def births(entries: pl.DataFrame, expected: Sequence[Format]) -> list[tuple[int, datetime]]:
-    """(row, time) of the first ids that carry their time."""
+MANY = 500
+"""So many ids are enough to tell one hour from the next."""
+
+
+def births(
+    entries: pl.DataFrame, expected: Sequence[Format], among: pl.Series | None = None
+) -> list[tuple[int, datetime]]:
+    """(row, time) of the first ids that carry their time; or of ids here and there `among` some entries."""
     found: list[tuple[int, datetime]] = []
+    raw = entries["raw"].head(HEAD * 20) if among is None else entries["raw"].set(~among, None)
     for one in expected:
         if one.timed_id:
             shape = grammar.shape(one.grammar, one.timed_id)
-            ids = entries["raw"].head(HEAD * 20).str.extract(shape.head(), 1)
-            for row in ids.is_not_null().arg_true().head(20):
+            ids = raw.str.extract(shape.head(), 1)
+            rows = ids.is_not_null().arg_true()
+            for row in rows.head(20) if among is None else rows.gather_every(1 + len(rows) // MANY):
                 born = one.id_time(ids[row])
                 if born and 1995 < born.year < 2100:
                     found.append((row, born))
