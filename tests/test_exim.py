@@ -252,3 +252,18 @@ def test_summary_has_what_eximstats_has() -> None:
     for name in ("transport", "host", "relay", "refused", "stay"):
         assert report[name], name
     assert {row["transport"] for row in report["transport"]} >= {"remote_smtp"}
+
+
+@pytest.mark.parametrize("pid", ["", "[{}] "])
+def test_connections_without_ports(tmp_path: Path, pid: str) -> None:
+    """The daemon takes them, another process serves them: each is one session, with process ids and without."""
+    lines = []
+    for number in range(3):
+        served, daemon = pid.format(200 + number), pid.format(100)
+        at = f"2026-03-02 1{number}:00:0"
+        lines.append(f"{at}0 {daemon}SMTP connection from [192.0.2.7] (TCP/IP connection count = 1)")
+        lines.append(f"{at}1 {served}H=mx.b.example [192.0.2.7] F=<a@b.example> rejected RCPT <x@c.example>: no")
+        lines.append(f"{at}2 {served}SMTP connection from mx.b.example [192.0.2.7] closed by QUIT")
+    (tmp_path / "mainlog").write_text("\n".join(lines) + "\n")
+    sessions = tables(str(tmp_path / "mainlog"))["sessions"]
+    assert sessions["closed_by"].to_list() == ["quit"] * 3

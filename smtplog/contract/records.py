@@ -313,7 +313,7 @@ class Delivery(Provenance):
     delay_before_queue_s: Seconds | None = _of("before the queue manager took it")
     delay_in_queue_s: Seconds | None = _of("waiting in the active queue")
     delay_connect_s: Seconds | None = _of("connection set-up, DNS, TLS")
-    delay_transmit_s: Seconds | None = _of("transmission")
+    delay_transmit_s: Seconds | None = _of("transmission; with the set-up where the log has one time for both")
     tls_version: Text | None = _of("of the outgoing connection")
     reply_code: Code | None = _of("basic code of the innermost reply")
     enhanced_code: EnhancedCode | None = _of("what the MTA decided")

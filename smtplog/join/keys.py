@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from smtplog.contract.fields import STAMP
+from smtplog.formats.base import Kind
 
 _RECENT = timedelta(seconds=2)
 
@@ -80,3 +81,12 @@ class SessionKeys:
         last = pl.col("mark") == pl.col("mark").max().over("process")
         recent = (pl.col("at") > pl.lit(now) - _RECENT).fill_null(False)
         self.turns = self.turns.filter(last | recent)
+
+
+def tellable(frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    """Without the starts that another process logged than serves the connection, where nothing else ties the two."""
+    if kind.session != "start" or kind.session_by != "peer":
+        return frame
+    told = [pl.col("pid").is_null()]
+    told += [pl.col(name).is_not_null() for name in ("client_port", "connection_id") if name in frame.columns]
+    return frame.filter(pl.any_horizontal(told))

@@ -22,7 +22,7 @@ from smtplog.errors import InputError
 from smtplog.formats.base import Format, Kind
 from smtplog.join import assemble, conversation, lives
 from smtplog.join.hops import Hops
-from smtplog.join.keys import SessionKeys
+from smtplog.join.keys import SessionKeys, tellable
 from smtplog.join.view import LINKS, SOURCE_SHIFT, View
 from smtplog.read import columns
 from smtplog.read.columns import KindFrame, Parsed
@@ -138,7 +138,8 @@ class Stitcher:
                     if "queue_id" not in frame.columns:
                         frame = frame.with_columns(queue_id=pl.lit(None, dtype=pl.String))
                     opened = self._threads[sort].open
-                    opened[label] = pl.concat([opened[label], frame], how="diagonal") if label in opened else frame
+                    mine = tellable(frame, kind) if sort == "session" else frame
+                    opened[label] = pl.concat([opened[label], mine], how="diagonal") if label in opened else mine
                     if sort == "message":
                         added.setdefault(label, []).append(frame)
         finish, message_keys = self._settle(view, {k: sum(map(len, v)) for k, v in added.items()}, flush=False)
