@@ -29,7 +29,7 @@ SESSIONS = (
     kind("command_timeout", steps=closed("timeout"), session="end"),
     kind("data_timeout", steps=closed("timeout"), session="end"),
     kind("call_dropped", "dropped_call", steps=closed("server"), session="part"),
-    kind("incomplete_transaction", "incomplete", steps=(LISTED,), session="part"),
+    kind("incomplete_transaction", "incomplete", steps=LISTED, session="part"),
     kind("synchronization_error", "sync_error", steps=closed("error"), session="part"),
     kind("input_lost", session="part"),
     kind("auth_failed", "auth_failed", "auth_failed_local", session="part", login_failed=True),

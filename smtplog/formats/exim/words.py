@@ -55,7 +55,7 @@ REASON = (
     Lookup("command", "stage", COMMAND_STAGE, letters=4),
     LINES,
 )
-LISTED = Each("recipients", "one_listed")
+LISTED = (Replace("recipients", "cut_off", ""), Each("recipients", "one_listed"))
 ARRIVAL = (
     Split("auth", ("auth_parts",), is_spent=True),
     *TLS,
@@ -64,7 +64,7 @@ ARRIVAL = (
     Lookup("spf", "spf_result", {"SPF": "pass"}),
     Lookup("dmarc", "dmarc_result", {"DMARC": "accept"}),
     *seconds("receive_time", "receive_s"),
-    LISTED,
+    *LISTED,
 )
 SENT = (
     Lookup("recipient", "status", NOWHERE),
@@ -122,6 +122,7 @@ def refused(stage: str, *more: Step) -> tuple[Step, ...]:
         *more,
         Lookup("temporarily", "status", {"temporarily": "temp_rejected"}, default="rejected"),
         Split("detail", ("own_reply",)),
+        LINES,
         Split("headers", ("reject_log",), is_spent=True),
         Split("header_fields", ("header_message_id",), is_spent=True),
         Each("recipients", "one_in_brackets"),
@@ -168,7 +169,7 @@ def whole(name: str, status: str, *rules: str, code: str | None = None, stage: s
     """A word about a whole message, for every recipient that is still open."""
     known = {"status": status, "enhanced_code": code, "stage": stage}
     said = tuple(Constant(name, value) for name, value in known.items() if value)
-    return kind(name, *rules, steps=(*said, LISTED), message="part", for_all=status, **more)
+    return kind(name, *rules, steps=(*said, *LISTED), message="part", for_all=status, **more)
 
 
 def refusal(name: str, stage: str, *rules: str, steps: tuple[Step, ...] = (), **more: Any) -> Kind:
