@@ -266,8 +266,11 @@ def _parse(
 def _document(
     one: source.Input, first: source.Block, rest: Iterator[source.Block], tables: Tables, options: Options, tally: Tally
 ) -> Iterator[Frames]:  # fmt: skip
-    from smtplog.read import dialogue  # noqa: PLC0415
+    from smtplog.read import dialogue, protocol  # noqa: PLC0415
 
+    if protocol.is_protocol(source.lines(first)["raw"].head(HEAD)):
+        yield from _protocol(one, _chain(first, rest), tables, options, tally)
+        return
     data = bytearray()
     for block in _chain(first, rest):
         data += block.data
@@ -283,6 +286,19 @@ def _document(
         asked = tables["sessions"]
         frame = pl.DataFrame([s.model_dump() for s in found], schema=schema.of(Session))
         yield {"sessions": frame.select(c for c in frame.columns if asked is None or c in asked)}
+
+
+def _protocol(
+    one: source.Input, blocks: Iterator[source.Block], tables: Tables, options: Options, tally: Tally
+) -> Iterator[Frames]:  # fmt: skip
+    """A protocol log of any length: its sessions, block by block."""
+    from smtplog.read import protocol  # noqa: PLC0415
+
+    for found, understood, odd in protocol.frames(blocks, one.name, show_secrets=options.show_secrets):
+        tally.add_rows(understood, odd)
+        if "sessions" in tables and found.height:
+            asked = tables["sessions"]
+            yield {"sessions": found.select(c for c in found.columns if asked is None or c in asked)}
 
 
 def export(

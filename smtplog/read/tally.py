@@ -89,6 +89,14 @@ class Tally:
         if not found and text:
             self.examples[None, None, "malformed"] = [(source, 1, without_secrets(text.partition("\n")[0])[:200])]
 
+    def add_rows(self, understood: int, odd: int) -> None:
+        """Count lines of a protocol log: rows and comments, and what is neither."""
+        self.lines += understood + odd
+        self.entries += understood + odd
+        self.by_program["transcript", None, "understood"] += understood
+        if odd:
+            self.by_program[None, None, "malformed"] += odd
+
     def _key(self, parsed: Parsed, at: int, why: str) -> tuple[str | None, str | None, str]:
         place = parsed.places[at]
         return (place.format.name if place.format else None, place.program, why)

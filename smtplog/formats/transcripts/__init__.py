@@ -136,6 +136,7 @@ FORMS: tuple[Form, ...] = (
         body="absent",
         is_log=True,
         is_whole=True,
+        own_mark=">",
     ),
     Form("exim", "Exim -v, -d, -bs", "transcript_exim", ("<<",), (">>", "|>", "+>"), body="absent"),
     Form(
@@ -147,6 +148,8 @@ FORMS: tuple[Form, ...] = (
         literal="csv",
         body="absent",
         is_whole=True,
+        own_mark=">",
+        names_sessions=True,
     ),
     Form(
         "hmailserver",
@@ -252,6 +255,21 @@ FORMS: tuple[Form, ...] = (
     Form("unmarked", "no marks at all", None, body="bare", weight=0.4),
 )
 """Every form, in the order in which they win a tie."""
+
+PROTOCOL = "transcript_exchange"
+"""The grammar of rows of protocol logs, which are read by columns: they are long."""
+
+PROTOCOL_CELLS = {
+    "date-time": "stamp", "session-id": "ids", "local-endpoint": "local", "remote-endpoint": "remote",
+    "event": "mark", "data": "text", "context": "context",
+}  # fmt: skip
+"""What their `#Fields:` names, and what the grammar calls it."""
+
+PROTOCOL_FIELDS = (
+    "date-time", "connector-id", "session-id", "sequence-number", "local-endpoint", "remote-endpoint", "event", "data",
+    "context",
+)  # fmt: skip
+"""The columns where no `#Fields:` says otherwise."""
 
 FLAT_FORMS = ("flattened", "flattened-unmarked")
 """Names of what was on one line, with and without marks."""

@@ -51,6 +51,10 @@ class Form:
     """Lines of the message are printed before their dots are doubled."""
     is_log: bool = False
     """Its lines are lines of a server's log, among others of that log."""
+    own_mark: str = ""
+    """What the side that logs wrote itself stands behind this mark: the other end is the one that its lines name."""
+    names_sessions: bool = False
+    """Its ids of sessions are never used again."""
     repeats: bool = False
     """The same log may stand in the text several times, as a quotation of itself."""
     weight: float = 1.0

@@ -6,9 +6,14 @@ is never an error.
 
 from __future__ import annotations
 
+from typing import Any
+
 from smtplog.contract.records import Session
-from smtplog.read.dialogue import choose, clean, flat, guess, pieces, sides, tree
+from smtplog.formats.transcripts.form import Form
+from smtplog.read.dialogue import choose, clean, flat, guess, notes, pieces, sides, tree
 from smtplog.read.dialogue.choose import Choice
+from smtplog.read.dialogue.pieces import Piece
+from smtplog.read.dialogue.sides import Sides
 from smtplog.smtp import machine, report
 from smtplog.smtp.dialogue import Conversation, Kind, Token
 
@@ -35,7 +40,7 @@ def sessions(text: str, *, source: str = "-", show_secrets: bool = False) -> lis
     choice = _choice(text[:_LONGEST])
     if choice is None:
         return []
-    found: list[tuple[Conversation, str, float]] = []
+    found: list[tuple[Conversation, str, float, dict[str, Any]]] = []
     read = guess.pieces if choice.is_guess else pieces.pieces
     everything = list(read(choice.form, choice.rows))
     has_copies = False
@@ -47,20 +52,32 @@ def sessions(text: str, *, source: str = "-", show_secrets: bool = False) -> lis
         spoken: list[Token] = tree.tokens(choice.form, stream, who)
         if has_copies and spoken:
             spoken.insert(0, Token(Kind.NOTE, "copies", spoken[0].line))
-        found += [(talk, choice.name, who.confidence) for talk in machine.run(spoken) if _is_dialogue(talk)]
+        told = _told(choice.form, stream, who)
+        found += [(talk, choice.name, who.confidence, told) for talk in machine.run(spoken) if _is_dialogue(talk)]
     found.sort(key=lambda f: f[0].line)
     return [
         Session(
             source=source,
             line=talk.line,
             format="transcript",
-            session_key=f"transcript/{talk.line}.{n}",
             form=form,
             confidence=sure,
-            **report.parts(talk, show_secrets=show_secrets),
+            **{"session_key": f"transcript/{talk.line}.{n}", **report.parts(talk, show_secrets=show_secrets), **told},
         )
-        for n, (talk, form, sure) in enumerate(found, 1)
+        for n, (talk, form, sure, told) in enumerate(found, 1)
     ]
+
+
+def _told(form: Form, stream: list[Piece], who: Sides) -> dict[str, Any]:
+    """What a log of one of the two sides tells of its session beside the words."""
+    ends = next((piece.peer for piece in stream if piece.peer is not None), None)
+    if not form.own_mark or ends is None:
+        return {}
+    told = notes.ends(*ends, is_server=any(mark.endswith(form.own_mark) for mark in who.server))
+    if not ends[0]:  # it does not name its own end
+        told = {name: value for name, value in told.items() if value is not None}
+    name = next((piece.row.ids for piece in stream if piece.mark is not None), "")
+    return told | ({"session_key": name} if form.names_sessions and name else {})
 
 
 def _is_dialogue(talk: Conversation) -> bool:

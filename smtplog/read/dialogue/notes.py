@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from smtplog.formats.transcripts import (
     BY_SERVER_WORDS,
     CLOSED_WORDS,
@@ -52,6 +54,36 @@ def _login(text: str) -> str | None:
     if not found or len(words) != 2 or words[0] not in MECHANISMS:
         return None
     return TOLD_LOGINS.get(f" {words[1]}")
+
+
+def ends(local: str, remote: str, *, is_server: bool) -> dict[str, Any]:
+    """Role, client and server, where one of them logs: the fields of a session.
+
+    Args:
+        local: its own end, `address:port`; empty where it is not named.
+        remote: the other end: `address:port`, `name[address]`, `name[address]:port`.
+        is_server: it is the server that logs.
+    """
+    told: dict[str, Any] = {"role": "server" if is_server else "client"}
+    for end, side in ((local, is_server), (remote, not is_server)):
+        name, ip, port = _end(end)
+        who = "server" if side else "client"
+        told |= {f"{who}_ip": ip, f"{who}_port": port}
+        if name is not None:
+            told[f"{who}_name"] = name
+    return told
+
+
+def _end(text: str) -> tuple[str | None, str | None, int | None]:
+    name, bracket, rest = text.partition("[")
+    if bracket and name:
+        ip, _, port = rest.partition("]")
+        port = port.removeprefix(":")
+    else:
+        ip, _, port = text.rpartition(":")
+        ip, name = ip.strip("[]"), ""
+    is_port = port.isdigit() and len(port) < 6
+    return name if name not in {"", "unknown"} else None, ip or None, int(port) if is_port else None
 
 
 def peer(text: str) -> str:

@@ -35,6 +35,9 @@ class Piece:
     """`line feed` or `carriage return` where the text shows octets and one stands alone."""
 
 
+_ENDS = frozenset({"local", "remote", "peer"})
+
+
 def pieces(form: Form, rows: list[Row]) -> Iterable[Piece]:
     """Every row as one piece or more, in order."""
     if form.blocks == "rows":
@@ -65,7 +68,7 @@ def _lines(form: Form, rows: list[Row]) -> Iterator[Piece]:
             mark = f"{said['service']} {mark}"
         is_tls = True if mark in form.tls_marks or said.get("tls_class") else (False if form.tls_marks else None)
         mark, texts = literal.spoken(form, mark, said["text"] or "")
-        ends = (said.get("local") or "", said.get("remote") or "") if "local" in names else None
+        ends = (said.get("local") or "", said.get("remote") or said.get("peer") or "") if names & _ENDS else None
         bare = literal.bare_end(said["text"] or "") if form.shows_octets else ""
         for text in texts:
             if form.skips and text.lstrip().startswith(form.skips):

@@ -17,11 +17,15 @@ _MOST = 200
 
 def findings(talk: Conversation) -> list[Finding]:
     """What is the matter with a conversation, in the order of its lines; the same thing is not told twice of a line."""
-    seen: dict[Seen, None] = {}
+    return [finding(f.code, f.line, f.evidence, f.value) for f in seen(talk)]
+
+
+def seen(talk: Conversation) -> list[Seen]:
+    """The same, before it is put into words."""
+    found: dict[Seen, None] = {}
     for check in CHECKS:
-        for found in check(talk):
-            seen.setdefault(found)
-            if len(seen) >= _MOST:
+        for one in check(talk):
+            found.setdefault(one)
+            if len(found) >= _MOST:
                 break
-    ordered = sorted(seen, key=lambda f: f.line)
-    return [finding(f.code, f.line, f.evidence, f.value) for f in ordered]
+    return sorted(found, key=lambda f: f.line)

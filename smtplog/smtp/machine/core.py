@@ -185,7 +185,7 @@ class Machine(State):
 
     def _client(self, i: int, token: Token) -> None:
         text = token.text
-        if self.chunk is not None and self.chunk_left > 0:
+        if self.chunk is not None and self.chunk_left > 0 and not self._shows_no_chunk(text):
             self._chunk_line(text)
         elif self.in_data and not self._is_quit_answered(i, text):
             self._data_line(token)
@@ -235,6 +235,16 @@ class Machine(State):
     def _unseen_body(self) -> None:
         if self.in_data and self.mail is not None:
             self.mail.has_unseen_body = True
+
+    def _shows_no_chunk(self, text: str) -> bool:
+        """A command right behind BDAT: the octets are not in the transcript."""
+        assert self.chunk is not None  # noqa: S101 - the caller looked
+        mail = self.chunk.mail
+        is_first = mail is None or not mail.body_lines
+        if is_first and text.upper().startswith(("QUIT", "RSET", "BDAT ")):
+            self.chunk = None
+            return True
+        return False
 
     def _chunk_line(self, text: str) -> None:
         """A line of a chunk: BDAT counts octets, dots mean nothing (RFC 3030 s.2)."""

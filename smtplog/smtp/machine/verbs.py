@@ -139,6 +139,8 @@ def _on_data(state: State, step: Step, answer: Answer) -> None:
 
 
 def _on_bdat(state: State, step: Step, answer: Answer) -> None:
+    if state.chunk is step:  # the server has read it all; what is not there, the transcript does not show
+        state.chunk = None
     if step.mail is not None and ("LAST" in (step.argument or "").upper() or answer.code >= 400):
         step.mail.ends.append(answer)
 
