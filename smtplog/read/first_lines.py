@@ -45,8 +45,9 @@ def is_document(head: pl.Series, is_log: float, data: bytes, expected: Sequence[
         data: its first block.
         expected: the formats.
     """
-    if _dialogue_share(head) >= 0.6 and not _tells_more(head, expected):
-        is_log = 0.0
+    is_only_stamped = is_log >= 0.5 and envelope.find(head).container is not None
+    if (is_only_stamped or _dialogue_share(head) >= 0.6) and not _tells_more(head, expected):
+        is_log = 0.0  # a container's stamps may as well be those of a transcript
     if is_log >= 0.5:
         return False
     from smtplog.read import dialogue  # noqa: PLC0415 - only where the input may be one
