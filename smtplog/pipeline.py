@@ -21,6 +21,7 @@ from smtplog.formats import all_formats
 from smtplog.formats.base import Format
 from smtplog.join.assemble import REASONS
 from smtplog.join.copies import Copies
+from smtplog.join.direction import Ours
 from smtplog.join.overlap import Overlap
 from smtplog.join.stitch import IDLE, Stitcher, needed_fields
 from smtplog.read import columns, detect, envelope, first_lines, rotation, secrets, source
@@ -47,6 +48,7 @@ class Options:
     reference: stands in for the time of an input that has none (a pipe): stamps do not lie after it.
     idle: how long a message may be silent before it is given out as it stands.
     log_host: the host of files that do not name one.
+    local_domains, local_networks: whose mail is ours, for `direction`; no networks: loopback and private addresses.
     dedupe: leave out what another input has said within so long before, in the time of the log; None: count it all.
     rules: file of further diagnosis rules.
     watch: is shown every parsed block with the name of its input.
@@ -59,6 +61,8 @@ class Options:
     idle: timedelta = IDLE
     log_host: str | None = None
     dedupe: timedelta | None = None
+    local_domains: tuple[str, ...] = ()
+    local_networks: tuple[str, ...] = ()
     show_secrets: bool = False
     rules: Path | None = None
     block_bytes: int = source.BLOCK_BYTES
@@ -107,6 +111,8 @@ def run(
     tally = tally if tally is not None else Tally()
     expected = formats(options)
     stitcher = Stitcher(expected, tables, options.idle, _diagnosis(tables, options), options.show_secrets)
+    tally.networks_assumed = not options.local_networks and "direction" in (tables.get("messages") or ())
+    stitcher.ours = Ours(tuple(options.local_domains), tuple(options.local_networks))
     if state:
         stitcher.load(state, lambda host, program: detect.place(host, program, expected))
     wanted = _wanted(tables)

@@ -87,6 +87,7 @@ FILTERS: Mapping[str, Mapping[str, Matcher]] = {
     "host": dict.fromkeys(("events", "sessions", "messages", "deliveries"), _like("host")),
     "reason": {"deliveries": _like("reason"), "messages": _within("recipients", "reason")},
     "actor": {"deliveries": _like("actor")},
+    "direction": {"messages": _like("direction")},
 }  # fmt: skip
 """Filter -> table -> how it looks at that table. A filter that a table lacks is refused."""
 

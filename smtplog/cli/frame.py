@@ -48,6 +48,8 @@ def options_of(**given: Any) -> Options:
         check_zone(given["zone"])
     window = span(given.pop("dedupe_window", "1d"), "--dedupe-window")
     given["dedupe"] = window if given.get("dedupe") else None
+    for name in ("local_domains", "local_networks"):
+        given[name] = tuple(given.get(name) or ())
     given["idle"] = span(given.get("idle", "5d"), "--idle")
     return Options(**given, reference=datetime.now(UTC))
 
@@ -63,6 +65,8 @@ def confess(tally: Tally) -> None:
         said += f"; years inferred from {told} ({', '.join(map(str, sorted(tally.years)))})"
     if tally.zone_assumed:
         said += "; zone UTC assumed"
+    if tally.networks_assumed:
+        said += "; loopback and private networks taken for ours (--local-network)"
     say(f"smtplog: {said}")
     for problem in tally.problems:
         say(f"smtplog: {problem}")

@@ -48,6 +48,13 @@ MessageId = Annotated[Globs, typer.Option(help="Message-ID without brackets (glo
 Host = Annotated[Globs, typer.Option(help="Logging host like this (glob).")]
 Reason = Annotated[Globs, typer.Option(help="Canonical reason of the failure (glob).")]
 Actor = Annotated[Globs, typer.Option(help="Who must act (glob).")]
+Direction = Annotated[Globs, typer.Option(help="inbound, outbound, local or internal (glob).")]
+LocalDomain = Annotated[
+    Globs, typer.Option(help="A domain of ours, for direction (repeatable; .example.org: all below it).")
+]
+LocalNetwork = Annotated[
+    Globs, typer.Option(help="A network of ours, for direction (repeatable; default: loopback and private addresses).")
+]
 Where = Annotated[str | None, typer.Option(help='SQL expression over the record\'s fields, e.g. "delay_s > 60".')]
 Fields = Annotated[str | None, typer.Option(help="Comma-separated fields to show.")]
 Sort = Annotated[str | None, typer.Option(help="Comma-separated fields to sort by; -field turns round.")]

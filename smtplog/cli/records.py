@@ -16,6 +16,7 @@ from smtplog.cli.options import (
     Count,
     Dedupe,
     DedupeWindow,
+    Direction,
     Domain,
     Fields,
     Form,
@@ -25,6 +26,8 @@ from smtplog.cli.options import (
     Inputs,
     Last,
     Limit,
+    LocalDomain,
+    LocalNetwork,
     LogHost,
     MessageId,
     Output,
@@ -52,6 +55,7 @@ def _make_query(table: str) -> Callable[..., None]:
         last: Last = None, sender: Sender = None, recipient: Recipient = None, domain: Domain = None,
         client: Client = None, relay: Relay = None, status: Status = None, queue_id: QueueId = None,
         message_id: MessageId = None, host: Host = None, reason: Reason = None, actor: Actor = None,
+        direction: Direction = None, local_domain: LocalDomain = None, local_network: LocalNetwork = None,
         where: Where = None, fields: Fields = None, sort: Sort = None, limit: Limit = None, count: Count = False,
         raw: Raw = False, form: Form = None, output: Output = None,
     ) -> None:  # fmt: skip
@@ -64,11 +68,13 @@ def _make_query(table: str) -> Callable[..., None]:
             dedupe=dedupe,
             dedupe_window=dedupe_window,
             show_secrets=show_secrets,
+            local_domains=local_domain,
+            local_networks=local_network,
         )
         query = query_of(
             table, zone=zone, since=since, until=until, last=last, sender=sender, recipient=recipient, domain=domain,
             client=client, relay=relay, status=status, queue_id=queue_id, message_id=message_id, host=host,
-            reason=reason, actor=actor, where=where,
+            reason=reason, actor=actor, direction=direction, where=where,
         )  # fmt: skip
         from smtplog.pipeline import run
         from smtplog.read.tally import Tally
@@ -106,6 +112,7 @@ def export(
     state: Annotated[Path | None, typer.Option(help="File that keeps what is still open until the next run.")] = None,
     input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d",
     log_host: LogHost = None, dedupe: Dedupe = False, dedupe_window: DedupeWindow = "1d", show_secrets: Secrets = False,
+    local_domain: LocalDomain = None, local_network: LocalNetwork = None,
 ) -> None:  # fmt: skip
     """Write Parquet datasets, one folder per table."""
     from smtplog.pipeline import export as write
@@ -120,6 +127,8 @@ def export(
         dedupe=dedupe,
         dedupe_window=dedupe_window,
         show_secrets=show_secrets,
+        local_domains=local_domain,
+        local_networks=local_network,
     )
     names, tally = [name.strip() for name in tables.split(",")], Tally()
     with progress_of(inputs) as progress:

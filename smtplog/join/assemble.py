@@ -13,6 +13,7 @@ from smtplog.contract.fields import STAMP
 from smtplog.contract.records import Delivery, Message, Record
 from smtplog.join import closings
 from smtplog.join.closings import NO_ATTEMPT
+from smtplog.join.direction import NEEDS, direction
 from smtplog.join.view import SOURCE_SHIFT, Frames, Links, View
 
 ALWAYS = frozenset({"queue_id", "status", "recipient", "original_recipient", "recipients"})
@@ -38,7 +39,7 @@ def messages_and_deliveries(
         hops: what was handed on.
     """
     told = _told(events, table, view)
-    if view.wants("messages", "parent_key", "child_keys", "origin"):
+    if view.wants("messages", "parent_key", "child_keys", "origin", "direction"):
         told = hops.parents(told, view)
     attempts = _attempts(events, told, view, hops)
     deliveries = None
@@ -60,6 +61,8 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
     asked = (view.wanted.get("messages", frozenset()), view.wanted.get("deliveries", frozenset()))
     if None not in asked:
         names &= {name for one in asked for name in one or ()} | {"queue_id"}
+    if view.wants("messages", "direction"):
+        names |= NEEDS - {"recipient", "relay_ip"}
     told = table.select(
         "number", "first_seq", "end_seq", "first_at", "has_start", "has_end",
         place=pl.lit(None, dtype=pl.UInt32), queue_id=pl.lit(None, dtype=pl.String), origin=pl.lit(None, dtype=pl.String),
@@ -202,6 +205,8 @@ def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.Data
     if view.wants("messages", "status", "recipients", "recipient_count"):
         told = told.join(_results(attempts), left_on="number", right_on="life", how="left", maintain_order="left")
         told = told.with_columns(status=_status()).drop("statuses")
+    if view.wants("messages", "direction"):
+        told = told.with_columns(direction(told, attempts, view.ours).alias("direction"))
     add: dict[str, Any] = {
         "line": pl.col("first_seq") % (1 << SOURCE_SHIFT),
         "received_at": pl.when("has_start").then("first_at"),

@@ -21,6 +21,7 @@ from smtplog.contract import schema
 from smtplog.errors import InputError
 from smtplog.formats.base import Format, Kind
 from smtplog.join import assemble, conversation, lives
+from smtplog.join.direction import NEEDS, PRIVATE_ONLY, Ours
 from smtplog.join.hops import Hops
 from smtplog.join.keys import SessionKeys, tellable
 from smtplog.join.view import LINKS, SOURCE_SHIFT, View
@@ -69,6 +70,7 @@ class Stitcher:
         wanted: for each table that is asked for, its columns (None: all of them).
         idle: how long a message may be silent before it leaves the carry.
         diagnose: frame of deliveries -> their reasons, as many rows; None: reasons stay null.
+        ours: whose domains and networks are local.
         show_secrets: leave what AUTH carried as it is, where a dialogue is logged.
     """
 
@@ -77,6 +79,7 @@ class Stitcher:
     idle: timedelta = IDLE
     diagnose: Callable[[pl.DataFrame], pl.DataFrame] | None = None
     show_secrets: bool = False
+    ours: Ours = PRIVATE_ONLY
     sources: list[str] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     is_several: bool = False
@@ -166,7 +169,7 @@ class Stitcher:
     def _view(self) -> View:
         return View(
             self.places, self.sources, self._kinds, self.wanted, self.formats, self.diagnose,
-            show_secrets=self.show_secrets, is_several=self.is_several,
+            show_secrets=self.show_secrets, ours=self.ours, is_several=self.is_several,
         )  # fmt: skip
 
     def _with_session_keys(
@@ -390,6 +393,8 @@ def needed_fields(wanted: Iterable[str]) -> frozenset[str]:
         names |= {"recipient"}
     if not names.isdisjoint(("recipients", *assemble.REASONS)):
         names |= {"relay_name", "detail", "reply_text", "stage", "enhanced_code", "reply_code"}
+    if "direction" in names:
+        names |= NEEDS
     if "verdicts" in names:
         names |= {"verdict_program", "verdict", "score"}
     if not names.isdisjoint(LINKS):

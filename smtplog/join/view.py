@@ -13,11 +13,12 @@ from smtplog.contract import schema
 from smtplog.contract.records import Record
 from smtplog.formats.base import Format, Kind
 from smtplog.join import lives
+from smtplog.join.direction import PRIVATE_ONLY, Ours
 from smtplog.read.detect import Place, daemon
 
 SOURCE_SHIFT = 40
 """A place in the order of everything: number of the source, then the line."""
-LINKS = frozenset({"is_internal", "parent_key", "child_keys", "origin"})
+LINKS = frozenset({"is_internal", "parent_key", "child_keys", "origin", "direction"})
 """What is known only when messages are linked."""
 
 Frames = Mapping[str, pl.DataFrame]
@@ -55,6 +56,7 @@ class View:
     formats: tuple[Format, ...] = ()
     diagnose: Callable[[pl.DataFrame], pl.DataFrame] | None = None
     show_secrets: bool = False
+    ours: Ours = PRIVATE_ONLY
     is_several: bool = False
     """Several logs are read side by side."""
 

@@ -40,6 +40,8 @@ class Tally:
     year_sources: set[str] = field(default_factory=set)
     years: set[int] = field(default_factory=set)
     zone_assumed: bool = False
+    networks_assumed: bool = False
+    """Directions are told from private networks, no others were named as ours."""
     repeated: int = 0
     """Entries left out because another input has them."""
 
