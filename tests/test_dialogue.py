@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def test_every_form_has_a_sample() -> None:
     }
 
     assert {form.name for form in FORMS} <= seen
+
+
+def test_every_sample_says_where_it_came_from() -> None:
+    """samples/SOURCES.toml names each."""
+    said = tomllib.loads((SAMPLES.parent / "SOURCES.toml").read_text("utf-8"))
+
+    assert not [scene.stem for scene in SCENES if f"transcript/{scene.stem}" not in said]
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form.grammar], ids=lambda form: form.name)
