@@ -29,7 +29,7 @@ def main() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     os.environ.setdefault("_RJEM_MALLOC_CONF", MEMORY)
-    gc.set_threshold(50_000, 20, 20)  # frames make few cycles: looking for them often only takes time
+    gc.set_threshold(200_000, 50, 50)  # frames make few cycles: looking for them often only takes time
     try:
         app(prog_name="smtplog")
     except SmtplogError as error:
