@@ -20,35 +20,38 @@ _TOTALS = (
     ("recipients", "recipients"), ("recipient_domains", "recipient domains"), ("connections", "connections"),
 )  # fmt: skip
 
-_SECTIONS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
-    "per_day": ("Per day", ("day", "received", "delivered", "sent", "deferrals", "bounced", "rejected"), ()),
-    "per_hour": ("Per hour of the day (UTC)", ("hour", "received", "delivered", "sent", "deferrals", "bounced", "rejected"), ()),
-    "sender": ("Senders by messages", ("count", "bytes", "sender"), ()),
-    "sender_bytes": ("Senders by size", ("bytes", "count", "sender"), ()),
-    "recipient": ("Recipients by deliveries", ("count", "bytes", "recipient"), ()),
-    "recipient_bytes": ("Recipients by size", ("bytes", "count", "recipient"), ()),
+_SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "per_day": ("Per day", ("day", "received", "delivered", "sent", "deferrals", "bounced", "rejected")),
+    "per_hour": ("Per hour of the day (UTC)", ("hour", "received", "delivered", "sent", "deferrals", "bounced", "rejected")),
+    "sender": ("Senders by messages", ("count", "bytes", "sender")),
+    "sender_bytes": ("Senders by size", ("bytes", "count", "sender")),
+    "recipient": ("Recipients by deliveries", ("count", "bytes", "recipient")),
+    "recipient_bytes": ("Recipients by size", ("bytes", "count", "recipient")),
     "domain": (
-        "Destinations", ("count", "bytes", "deferrals", "bounced", "delay_median_s", "delay_p95_s", "delay_max_s", "domain"), (),
+        "Destinations", ("count", "bytes", "deferrals", "bounced", "delay_median_s", "delay_p95_s", "delay_max_s", "domain"),
     ),
-    "relay": ("Next hops", ("count", "bytes", "deferrals", "bounced", "relay"), ()),
-    "transport": ("Transports", ("count", "bytes", "deferrals", "bounced", "transport"), ()),
-    "host": ("Sending hosts by messages", ("count", "bytes", "host"), ()),
-    "host_bytes": ("Sending hosts by size", ("bytes", "count", "host"), ()),
-    "relayed": ("Relayed from host to host", ("count", "bytes", "host", "relay"), ()),
-    "refused": ("Clients by refusals", ("rejected", "temp_rejected", "client"), ()),
-    "stay": ("Time in the queue", ("count", "stay"), ()),
-    "client": ("Clients by connections", ("count", "client"), ()),
-    "failures": ("Why mail was not taken", ("count", "status", "reason", "text"), ()),
-    "login": ("Logins by user", ("count", "user"), ()),
-    "login_failures": ("Failed logins by address", ("count", "client_ip"), ()),
+    "relay": ("Next hops", ("count", "bytes", "deferrals", "bounced", "relay")),
+    "transport": ("Transports", ("count", "bytes", "deferrals", "bounced", "transport")),
+    "host": ("Sending hosts by messages", ("count", "bytes", "host")),
+    "host_bytes": ("Sending hosts by size", ("bytes", "count", "host")),
+    "relayed": ("Relayed from host to host", ("count", "bytes", "host", "relay")),
+    "refused": ("Clients by refusals", ("rejected", "temp_rejected", "client")),
+    "stay": ("Time in the queue", ("count", "stay")),
+    "client": ("Clients by connections", ("count", "client")),
+    "failures": ("Why mail was not taken", ("count", "status", "reason", "text")),
+    "login": ("Logins by user", ("count", "user")),
+    "login_failures": ("Failed logins by address", ("count", "client_ip")),
 }  # fmt: skip
 _SHORT = {
     "temp_rejected": "for now",
     "delay_median_s": "median s",
     "delay_p95_s": "95 % s",
     "delay_max_s": "max s",
-    "sender": "sender",
 }
+_WORDS = frozenset(
+    ("sender", "recipient", "domain", "relay", "transport", "host", "stay", "client", "status", "reason", "text", "user", "day", "client_ip")
+)  # fmt: skip
+"""Columns of words; numbers stand to the right."""
 _BYTES = ("bytes", "bytes_received", "bytes_delivered")
 
 
@@ -71,7 +74,7 @@ def show(report: dict[str, Any], form: str, stream: IO[str], *, width: int | Non
         raise QueryError(f"--format {form}: known are text, json")
     console = render.console(stream, width=width or (None if stream.isatty() else 80))
     _totals(console, report["totals"])
-    for name, (title, columns, _) in _SECTIONS.items():
+    for name, (title, columns) in _SECTIONS.items():
         rows = report.get(name)
         if rows:
             console.print(f"\n{title}\n", style="bold")
@@ -100,7 +103,7 @@ def _row(row: dict[str, Any], columns: Sequence[str]) -> list[str]:
 
 def _number(value: Any, name: str) -> str:
     if value is None:
-        return "-" if name in ("reason",) else ""
+        return "-"
     if name in _BYTES:
         return _size(int(value))
     if name.startswith("delay_"):
@@ -122,24 +125,4 @@ def _size(octets: int) -> str:
 
 
 def _right(columns: Sequence[str]) -> list[int]:
-    return [
-        i
-        for i, name in enumerate(columns)
-        if name
-        not in (
-            "sender",
-            "recipient",
-            "domain",
-            "relay",
-            "transport",
-            "host",
-            "stay",
-            "client",
-            "status",
-            "reason",
-            "text",
-            "user",
-            "day",
-            "client_ip",
-        )
-    ]
+    return [i for i, name in enumerate(columns) if name not in _WORDS]
