@@ -6,7 +6,7 @@ host/instance/service/pid@opening time.ordinal within that second, and `@?` wher
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -15,6 +15,7 @@ import polars as pl
 
 from smtplog.contract.fields import STAMP
 from smtplog.formats.base import Kind
+from smtplog.join.view import View
 
 _RECENT = timedelta(seconds=2)
 
@@ -34,6 +35,35 @@ class SessionKeys:
     """What is open: for each process its last start or end, and the starts of the last seconds."""
 
     turns: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCHEMA))
+
+    def added(self, frames: Sequence[tuple[str, pl.DataFrame]], view: View) -> list[tuple[str, pl.DataFrame]]:
+        """The events of a block by label, with `session_key` where they belong to sessions and it will be shown."""
+        kinds = {label: view.kind(label) for label, _ in frames}
+        turns = []
+        for label, frame in frames:
+            if kinds[label].session in ("start", "end"):
+                is_start = kinds[label].session == "start"
+                stem = view.session_stem(frame, kinds[label]) if is_start else pl.lit(None, dtype=pl.String)
+                turn = view.session_tie(frame, kinds[label])
+                turns.append(turn.with_columns(is_start=pl.lit(is_start), stem=stem))
+        if turns:
+            self.turn(pl.concat(turns))
+        shows_all = "sessions" in view.wanted or "events" in view.wanted
+        mine = [n for n, (label, _) in enumerate(frames) if kinds[label].session]
+        mine = [n for n in mine if shows_all or kinds[frames[n][0]].message or kinds[frames[n][0]].delivers]
+        out = list(frames)
+        if mine:
+            ties = [view.session_tie(frames[n][1], kinds[frames[n][0]]) for n in mine]
+            keys, start = self.of(pl.concat(ties)), 0
+            for n in mine:
+                label, frame = frames[n]
+                key = keys.slice(start, frame.height)
+                start += frame.height
+                if key.null_count():  # opened before the input began
+                    key = key.zip_with(key.is_not_null(), view.session_stem(frame, kinds[label]) + "@?")
+                out[n] = label, frame.with_columns(key)
+        self.forget()
+        return out
 
     def turn(self, events: pl.DataFrame) -> None:
         """Take in the starts and ends of a block.

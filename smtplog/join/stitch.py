@@ -130,7 +130,7 @@ class Stitcher:
         view = self._view()
         self._complete(fuller, head)
         if view.wants_session_keys:
-            frames = self._with_session_keys(frames, view)
+            frames = self._keys.added(frames, view)
         added: dict[str, list[pl.DataFrame]] = {}
         for label, frame in frames:
             kind = view.kind(label)
@@ -171,37 +171,6 @@ class Stitcher:
             self.places, self.sources, self._kinds, self.wanted, self.formats, self.diagnose,
             show_secrets=self.show_secrets, ours=self.ours, is_several=self.is_several,
         )  # fmt: skip
-
-    def _with_session_keys(
-        self, frames: list[tuple[str, pl.DataFrame]], view: View
-    ) -> list[tuple[str, pl.DataFrame]]:  # fmt: skip
-        """Add `session_key` to the events of kinds that belong to sessions, where it will be shown."""
-        kinds = {label: view.kind(label) for label, _ in frames}
-        turns = []
-        for label, frame in frames:
-            if kinds[label].session in ("start", "end"):
-                is_start = kinds[label].session == "start"
-                stem = view.session_stem(frame, kinds[label]) if is_start else pl.lit(None, dtype=pl.String)
-                turn = view.session_tie(frame, kinds[label])
-                turns.append(turn.with_columns(is_start=pl.lit(is_start), stem=stem))
-        if turns:
-            self._keys.turn(pl.concat(turns))
-        shows_all = "sessions" in self.wanted or "events" in self.wanted
-        mine = [n for n, (label, _) in enumerate(frames) if kinds[label].session]
-        mine = [n for n in mine if shows_all or kinds[frames[n][0]].message or kinds[frames[n][0]].delivers]
-        out = list(frames)
-        if mine:
-            ties = [view.session_tie(frames[n][1], kinds[frames[n][0]]) for n in mine]
-            keys, start = self._keys.of(pl.concat(ties)), 0
-            for n in mine:
-                label, frame = frames[n]
-                key = keys.slice(start, frame.height)
-                start += frame.height
-                if key.null_count():  # opened before the input began
-                    key = key.zip_with(key.is_not_null(), view.session_stem(frame, kinds[label]) + "@?")
-                out[n] = label, frame.with_columns(key)
-        self._keys.forget()
-        return out
 
     def _has(self, sort: str, kind: Kind, role: str | None) -> bool:
         if sort == "session":
