@@ -65,17 +65,13 @@ class _Resumed(io.RawIOBase):
     """A stream whose first octets have already been read."""
 
     def __init__(self, first: bytes, stream: IO[bytes]) -> None:
-        self._first, self._stream = first, stream
+        self._first, self._stream = io.BytesIO(first), stream
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        if not self._first:
-            return self._stream.read(size)
-        cut = len(self._first) if size < 0 else size
-        out, self._first = self._first[:cut], self._first[cut:]
-        return out
+        return self._first.read(size) or self._stream.read(size)
 
 
 def _zstd(packed: Any) -> Any:
