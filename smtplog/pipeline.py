@@ -22,8 +22,9 @@ from smtplog.formats.base import Format
 from smtplog.join.assemble import REASONS
 from smtplog.join.copies import Copies
 from smtplog.join.direction import Ours
+from smtplog.join.needs import needed_fields
 from smtplog.join.overlap import Overlap
-from smtplog.join.stitch import IDLE, Stitcher, needed_fields
+from smtplog.join.stitch import IDLE, Stitcher
 from smtplog.read import columns, detect, envelope, first_lines, rotation, secrets, source
 from smtplog.read.clock import Clock
 from smtplog.read.columns import Parsed

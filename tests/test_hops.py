@@ -114,3 +114,25 @@ def test_a_given_year_goes_on_through_a_set(tmp_path: Path) -> None:
         write(tmp_path / name, line.format(day, day))
     table = frames([tmp_path / "mail.log", tmp_path / "mail.log.1"], "events", year=2025, zone="UTC")["events"]
     assert [at.year for at in table["at"]] == [2025, 2026]
+
+
+def test_every_line_with_its_id_belongs_to_a_message(tmp_path: Path) -> None:
+    """Refusals, checks and companions too; a recipient refused at RCPT is none of the message's recipients."""
+    lines = EDGE.splitlines(keepends=True)
+    lines[2:2] = [
+        "Nov 23 08:00:00 mx1 postfix/smtpd[1]: AAAAAA1111: warn: RCPT from c.example[192.0.2.1]: odd; from=<a@c.example> "
+        "to=<b@d.example> proto=ESMTP helo=<c.example>\n",
+        "Nov 23 08:00:00 mx1 postfix/smtpd[1]: AAAAAA1111: reject: RCPT from c.example[192.0.2.1]: 554 5.7.1 <x@y.example>: "
+        "Relay access denied; from=<a@c.example> to=<x@y.example> proto=ESMTP helo=<c.example>\n",
+        "Nov 23 08:00:00 mx1 postgrey[9]: AAAAAA1111: action=pass, reason=triplet found, client_name=c.example, "
+        "client_address=192.0.2.1, sender=a@c.example, recipient=b@d.example\n",
+    ]
+    log = write(tmp_path / "one.log", "".join(lines))
+    all_of_it = frames(str(log), year=2026, zone="UTC")
+    keys = all_of_it["events"].filter(all_of_it["events"]["raw"].str.contains("AAAAAA1111"))["message_key"]
+    assert keys.to_list() == [PARENT] * 8
+    alone = frames(str(log), "messages", year=2026, zone="UTC")["messages"]
+    assert alone.equals(all_of_it["messages"])
+    assert [(r["address"], r["status"]) for r in alone["recipients"][0]] == [("b@d.example", "sent")]
+    assert alone["status"].to_list() == ["sent"]
+    assert "rejected" in all_of_it["deliveries"]["status"].to_list()

@@ -55,7 +55,7 @@ KINDS = (
         message="part",
     ),
     Kind("dmarc_verdict", ("dmarc", "dmarc_spf"), ("opendmarc",), (_by("opendmarc"),), may_refuse=True, message="part"),
-    Kind("dmarc_note", ("dmarc_ignored",), ("opendmarc",), may_refuse=True),
+    Kind("dmarc_note", ("dmarc_ignored",), ("opendmarc",), may_refuse=True, message="part"),
     Kind(
         "spf_verdict",
         ("spf_checked", "spf_policy", "spf_mechanism", "spf_comment", "spf_rejected"),
@@ -64,7 +64,14 @@ KINDS = (
         may_refuse=True,
     ),
     Kind("spf_note", ("spf_note",), SPF, may_refuse=True),
-    Kind("greylist_verdict", ("greylisted", "greylist", "grey_delayed"), GREY, (_by("postgrey"),), may_refuse=True),
+    Kind(
+        "greylist_verdict",
+        ("greylisted", "greylist", "grey_delayed"),
+        GREY,
+        (_by("postgrey"),),
+        may_refuse=True,
+        message="part",
+    ),
     Kind("greylist_note", ("grey_database", "grey_note"), GREY, may_refuse=True),
     Kind("firewall_note", ("firewall",), FIREWALL, may_refuse=True),
     Kind(

@@ -113,7 +113,7 @@ def message_key(told: pl.DataFrame, view: View) -> pl.Expr:
     is_short = told["queue_id"].str.len_bytes() < letters
     known = pl.concat_str(pl.lit("@"), pl.col("first_at").dt.strftime(STAMP))
     since = pl.when(is_short).then(pl.when("has_start").then(known).otherwise(pl.lit("@?"))).otherwise(pl.lit(""))
-    parts = [view.of_place(told, name).fill_null("-") for name in ("host", "instance")]
+    parts = [view.of_place(told, name).fill_null("-") for name in ("host", "owner")]
     return pl.concat_str(pl.lit(parts[0]), pl.lit("/"), pl.lit(parts[1]), pl.lit("/"), "queue_id", since)
 
 
@@ -203,7 +203,9 @@ def _delivery_key(tries: pl.DataFrame) -> pl.Series:
 def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.DataFrame:
     told = told.filter(pl.col("queue_id").is_not_null() & ~view.of_place(told, "joins").fill_null(False))
     if view.wants("messages", "status", "recipients", "recipient_count"):
-        told = told.join(_results(attempts), left_on="number", right_on="life", how="left", maintain_order="left")
+        told = told.join(
+            _results(_of_messages(attempts, view)), left_on="number", right_on="life", how="left", maintain_order="left"
+        )
         told = told.with_columns(status=_status()).drop("statuses")
     if view.wants("messages", "direction"):
         told = told.with_columns(direction(told, attempts, view.ours).alias("direction"))
@@ -239,6 +241,16 @@ def _verdicts(events: Frames) -> pl.DataFrame:
         program="verdict_program", verdict="verdict", score=pl.col("score").cast(pl.Float64, strict=False)
     )
     return whole.group_by("life", maintain_order=True).agg(verdicts=verdict)
+
+
+def _of_messages(attempts: pl.DataFrame, view: View) -> pl.DataFrame:
+    """The attempts that say what became of a message: a recipient refused at RCPT is none of its recipients."""
+    refusing = [label for label in attempts["_kind"].unique() if label and view.kind(label).session]
+    if not refusing or "stage" not in attempts.columns:
+        return attempts
+    is_early = ~pl.col("stage").is_in(["data", "end_of_data"]).fill_null(False)
+    is_refusal = pl.col("_kind").is_in(refusing) & pl.col("status").is_in(["rejected", "temp_rejected"])
+    return attempts.filter(~(is_refusal & is_early))
 
 
 def _results(attempts: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,10 +21,10 @@ from smtplog.contract import schema
 from smtplog.errors import InputError
 from smtplog.formats.base import Format, Kind
 from smtplog.join import assemble, conversation, lives
-from smtplog.join.direction import NEEDS, PRIVATE_ONLY, Ours
+from smtplog.join.direction import PRIVATE_ONLY, Ours
 from smtplog.join.hops import Hops
 from smtplog.join.keys import SessionKeys, tellable
-from smtplog.join.view import LINKS, SOURCE_SHIFT, View
+from smtplog.join.view import SOURCE_SHIFT, View
 from smtplog.read import columns
 from smtplog.read.columns import KindFrame, Parsed
 from smtplog.read.detect import Place
@@ -33,10 +33,6 @@ GRACE = timedelta(seconds=10)
 """How late a line may come: several daemons write one log, and journald may turn lines round."""
 IDLE = timedelta(days=5)
 """Postfix's and Exim's usual queue lifetime."""
-HANDED_ON = frozenset(
-    {"relay_name", "relay_ip", "client_ip", "client_name", "next_queue_id", "parent_queue_id", "orig_queue_id"}
-)
-"""What links are made of."""
 SESSION_IDLE = timedelta(hours=1)
 
 
@@ -141,10 +137,12 @@ class Stitcher:
                     if "queue_id" not in frame.columns:
                         frame = frame.with_columns(queue_id=pl.lit(None, dtype=pl.String))
                     opened = self._threads[sort].open
-                    mine = tellable(frame, kind) if sort == "session" else frame
+                    mine = tellable(frame, kind) if sort == "session" else self._with_id(frame, kind)
+                    if mine.is_empty():
+                        continue
                     opened[label] = pl.concat([opened[label], mine], how="diagonal") if label in opened else mine
                     if sort == "message":
-                        added.setdefault(label, []).append(frame)
+                        added.setdefault(label, []).append(mine)
         finish, message_keys = self._settle(view, {k: sum(map(len, v)) for k, v in added.items()}, flush=False)
         if "events" not in self.wanted:
             return finish
@@ -179,6 +177,12 @@ class Stitcher:
             return True
         wants = "messages" in self.wanted or "deliveries" in self.wanted
         return wants and (role is not None or (kind.delivers and "deliveries" in self.wanted))
+
+    def _with_id(self, frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+        """Without the lines of a session that name no message, unless they are deliveries."""
+        if not kind.session or kind.message != "part" or (kind.delivers and "deliveries" in self.wanted):
+            return frame
+        return frame.filter(frame["queue_id"].is_not_null()) if frame["queue_id"].null_count() else frame
 
     def _place(self, place: Place) -> int:
         key = (place.host, place.program)
@@ -353,19 +357,3 @@ def _keys(
         how="full",
         coalesce=True,
     )
-
-
-def needed_fields(wanted: Iterable[str]) -> frozenset[str]:
-    """The event fields that the columns of tables are made of."""
-    names = frozenset(wanted)
-    if "recipient_domain" in names:
-        names |= {"recipient"}
-    if not names.isdisjoint(("recipients", *assemble.REASONS)):
-        names |= {"relay_name", "detail", "reply_text", "stage", "enhanced_code", "reply_code"}
-    if "direction" in names:
-        names |= NEEDS
-    if "verdicts" in names:
-        names |= {"verdict_program", "verdict", "score"}
-    if not names.isdisjoint(LINKS):
-        names |= HANDED_ON
-    return names | assemble.ALWAYS

@@ -85,24 +85,27 @@ class View:
 
     @cached_property
     def place_frame(self) -> pl.DataFrame:
-        """Each place: host, instance, service, format, and its `unit` for messages and for sessions."""
+        """Each place: host, instance, service, format, its `unit` for messages and for sessions, whose messages it tells of."""
         queues: dict[Any, int] = {}
         services: dict[Any, int] = {}
-        masters: dict[str | None, tuple[int, int]] = {}
+        masters: dict[str | None, tuple[int, int, str | None]] = {}
         rows = []
         for place in self.places:
             if place.format and not place.format.joins:
                 queue = queues.setdefault((place.format.name, place.host, place.instance), len(queues))
-                masters.setdefault(place.host, (queue, place.format.unique_id_letters))
+                masters.setdefault(place.host, (queue, place.format.unique_id_letters, place.instance))
         for i, place in enumerate(self.places):
             name = place.format.name if place.format else None
             joins = bool(place.format and place.format.joins)
             own = queues.setdefault((name, place.host, place.instance), len(queues))
             service = services.setdefault((name, place.host, place.instance, place.service), len(services))
             letters = place.format.unique_id_letters if place.format else 0
-            queue, letters = masters.get(place.host, (own, letters)) if joins else (own, letters)
+            mine = (own, letters, place.instance)
+            queue, letters, owner = masters.get(place.host, mine) if joins else mine
             transport = daemon(place.service) if place.service else None
-            rows.append((i, place.host, place.instance, place.service, name, transport, queue, service, letters, joins))
+            rows.append(
+                (i, place.host, place.instance, place.service, name, transport, queue, service, letters, joins, owner)
+            )
         names = (
             "place",
             "host",
@@ -114,8 +117,9 @@ class View:
             "service_unit",
             "letters",
             "joins",
+            "owner",
         )
-        kinds = (pl.UInt32, *[pl.String] * 5, *[pl.UInt32] * 3, pl.Boolean)
+        kinds = (pl.UInt32, *[pl.String] * 5, *[pl.UInt32] * 3, pl.Boolean, pl.String)
         return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
 
     @property
