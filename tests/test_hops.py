@@ -120,12 +120,18 @@ def test_every_line_with_its_id_belongs_to_a_message(tmp_path: Path) -> None:
     """Refusals, checks and companions too; a recipient refused at RCPT is none of the message's recipients."""
     lines = EDGE.splitlines(keepends=True)
     lines[2:2] = [
-        "Nov 23 08:00:00 mx1 postfix/smtpd[1]: AAAAAA1111: warn: RCPT from c.example[192.0.2.1]: odd; from=<a@c.example> "
-        "to=<b@d.example> proto=ESMTP helo=<c.example>\n",
-        "Nov 23 08:00:00 mx1 postfix/smtpd[1]: AAAAAA1111: reject: RCPT from c.example[192.0.2.1]: 554 5.7.1 <x@y.example>: "
-        "Relay access denied; from=<a@c.example> to=<x@y.example> proto=ESMTP helo=<c.example>\n",
-        "Nov 23 08:00:00 mx1 postgrey[9]: AAAAAA1111: action=pass, reason=triplet found, client_name=c.example, "
-        "client_address=192.0.2.1, sender=a@c.example, recipient=b@d.example\n",
+        (
+            "Nov 23 08:00:00 mx1 postfix/smtpd[1]: AAAAAA1111: warn: RCPT from c.example[192.0.2.1]: odd; from=<a@c.example> "
+            "to=<b@d.example> proto=ESMTP helo=<c.example>\n"
+        ),
+        (
+            "Nov 23 08:00:00 mx1 postfix/smtpd[1]: AAAAAA1111: reject: RCPT from c.example[192.0.2.1]: 554 5.7.1 <x@y.example>: "
+            "Relay access denied; from=<a@c.example> to=<x@y.example> proto=ESMTP helo=<c.example>\n"
+        ),
+        (
+            "Nov 23 08:00:00 mx1 postgrey[9]: AAAAAA1111: action=pass, reason=triplet found, client_name=c.example, "
+            "client_address=192.0.2.1, sender=a@c.example, recipient=b@d.example\n"
+        ),
     ]
     log = write(tmp_path / "one.log", "".join(lines))
     all_of_it = frames(str(log), year=2026, zone="UTC")
