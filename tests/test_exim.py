@@ -13,10 +13,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+import smtplog
 from smtplog.ask.summary import Summary
 from smtplog.formats import exim
 from smtplog.pipeline import Options, run
 from smtplog.read import columns, envelope, grammar, rows, source
+from tests.conftest import SAMPLES
 
 ID = "1vxz00-00000000AB1-0Cd2"
 
@@ -267,3 +269,11 @@ def test_connections_without_ports(tmp_path: Path, pid: str) -> None:
     (tmp_path / "mainlog").write_text("\n".join(lines) + "\n")
     sessions = tables(str(tmp_path / "mainlog"))["sessions"]
     assert sessions["closed_by"].to_list() == ["quit"] * 3
+
+
+def test_who_lists_recipients_and_who_does_not_may_be_one_input() -> None:
+    """Arrivals of one log name no recipients, those of the other do; the messages of one are over before the other's."""
+    logs = [str(SAMPLES / "exim" / f"{name}.log") for name in ("older-layouts", "all-selectors")]
+
+    one, other, both = (smtplog.frames(given, "deliveries")["deliveries"].height for given in (*logs, logs))
+    assert one + other == both > 0

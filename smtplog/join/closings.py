@@ -30,8 +30,9 @@ def listed(events: Frames, tries: pl.DataFrame, view: View) -> pl.DataFrame:
     for label, frame in events.items():
         if view.kind(label).message == "start" and "recipients" in frame.columns:
             some = frame.filter(pl.col("recipients").list.len() > 0)
-            parts.append(some.select("life", "seq", "place", "at", "queue_id", recipient="recipients"))
-    named = pl.concat([part.explode("recipient") if part.height else part for part in parts], how="diagonal")
+            one = some.select("life", "seq", "place", "at", "queue_id", recipient="recipients")
+            parts.append(one.explode("recipient"))
+    named = pl.concat(parts, how="diagonal")
     if named.height == 0:
         return empty
     named = named.with_columns(low=pl.col("recipient").str.to_lowercase(), status=pl.lit("active"))
