@@ -10,8 +10,6 @@ import polars as pl
 
 from smtplog.ask.query import Query
 
-_ANSWERED = ("sender", "recipient", "domain", "queue_id", "message_id", "client", "relay", "status", "host")
-
 
 @dataclass
 class Hop:

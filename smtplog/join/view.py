@@ -24,17 +24,6 @@ LINKS = frozenset({"is_internal", "parent_key", "child_keys", "origin", "directi
 Frames = Mapping[str, pl.DataFrame]
 
 
-def no_lives() -> pl.DataFrame:
-    """The frame of no life at all."""
-    stamp = pl.Datetime("us", "UTC")
-    return pl.DataFrame(
-        schema={"number": pl.UInt32, "life": pl.UInt32, "key": pl.UInt64, "first_seq": pl.Int64, "last_seq": pl.Int64,
-                "first_at": stamp, "last_at": stamp, "start_seq": pl.Int64, "end_seq": pl.Int64, "unit": pl.UInt32,
-                "begins": pl.Boolean, "has_start": pl.Boolean,
-                "has_end": pl.Boolean, "due_at": stamp, "is_due": pl.Boolean}
-    )  # fmt: skip
-
-
 class Links(Protocol):
     """What hops.py knows of messages that came out of one another."""
 

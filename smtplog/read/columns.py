@@ -18,7 +18,7 @@ from smtplog.read import grammar
 from smtplog.read.detect import Place
 from smtplog.read.detect import place as found_place
 from smtplog.read.dispatch import Rules, of_format, offers, sort_out
-from smtplog.read.match import Texts, join, match_near
+from smtplog.read.match import Texts, join, offer
 from smtplog.read.meaning import LIGHT, meaning
 from smtplog.read.plan import Wanted, needs
 
@@ -123,15 +123,12 @@ def _read(
 
 
 def _try(texts: Texts, one: Format, rules: Rules, wanted: Wanted, found: Found) -> Texts:
-    """The first rule that fits a text has it; gives back what none fits."""
-    for number, (kind, rule) in enumerate(rules):
-        if texts.size == 0 or kind is None:
-            break
-        kept = needs(one.grammar, kind, rule, wanted)
-        hits, texts = match_near(texts, one.grammar, rule, kept, is_first=number == 0)
-        if hits is not None:
-            found.setdefault((one, kind, rule), []).append(hits)
-    return texts
+    """Note what the rules find; gives back the texts that none fits."""
+    mine = [(kind, rule) for kind, rule in rules if kind]
+    hits, rest = offer(texts, one.grammar, mine, lambda pair: needs(one.grammar, *pair, wanted))
+    for (kind, rule), frame in hits:
+        found.setdefault((one, kind, rule), []).append(frame)
+    return rest
 
 
 def events(parsed: Parsed, source: str, keys: pl.DataFrame | None = None) -> pl.DataFrame:

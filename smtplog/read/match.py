@@ -6,9 +6,9 @@ whatever its size, and a block holds some hundred parts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import polars as pl
 
@@ -115,6 +115,31 @@ def match_near(
     near, far = texts.split(is_near)
     hits, left = match(near, name, rule, kept)
     return hits, join([far, left]) if left.size else far
+
+
+Ruled = TypeVar("Ruled", bound=tuple[object, str])
+"""A rule by name, behind what it is for."""
+
+
+def offer(
+    texts: Texts, name: str, rules: Sequence[Ruled], kept: Callable[[Ruled], frozenset[str] | None]
+) -> tuple[list[tuple[Ruled, pl.DataFrame]], Texts]:
+    """The first rule that fits a text has it: what each found, and the texts that none fits.
+
+    Args:
+        texts: what to read.
+        name: the grammar.
+        rules: in the order in which they are tried.
+        kept: the fields of a rule that are needed.
+    """
+    found = []
+    for number, rule in enumerate(rules):
+        if texts.size == 0:
+            break
+        hits, texts = match_near(texts, name, rule[1], kept(rule), is_first=number == 0)
+        if hits is not None:
+            found.append((rule, hits))
+    return found, texts
 
 
 @cache

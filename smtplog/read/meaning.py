@@ -17,8 +17,8 @@ from smtplog.contract.fields import Spelling
 from smtplog.contract.records import TABLES, Event
 from smtplog.formats.base import Complete, Constant, Each, Instead, Kind, Lookup, Replace, Split, Step, Sum, Trim
 from smtplog.read import grammar
-from smtplog.read.dispatch import Rules, of_split, sort_out
-from smtplog.read.match import Texts, match_near
+from smtplog.read.dispatch import of_split, sort_out
+from smtplog.read.match import Texts, offer
 from smtplog.read.plan import Wanted, active, asked_of, split_fields
 
 LIGHT = "failures"
@@ -185,16 +185,4 @@ def _finer(texts: Texts, name: str, step: Split, kept: Wanted) -> list[pl.DataFr
         return []
     plan = of_split(name, step)
     lots = [(plan.in_order, texts)] if len(plan.buckets) <= FEW else sort_out(texts, plan)
-    parts: list[pl.DataFrame] = []
-    for rules, mine in lots:
-        _try(mine, name, rules, kept, parts)
-    return parts
-
-
-def _try(texts: Texts, name: str, rules: Rules, kept: Wanted, parts: list[pl.DataFrame]) -> None:
-    for _, rule in rules:
-        if texts.size == 0:
-            break
-        found, texts = match_near(texts, name, rule, kept)
-        if found is not None:
-            parts.append(found)
+    return [hits for rules, mine in lots for _, hits in offer(mine, name, rules, lambda _: kept)[0]]

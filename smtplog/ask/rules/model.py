@@ -18,7 +18,6 @@ from smtplog.ask.rules.wording import Seen, parents
 STEPS = ("provider", "text", "enhanced", "basic", "state")
 PERSISTENCES = ("hard", "soft", "block")
 ACTORS = ("sender", "recipient", "receiver", "network", "nobody", "local", "human")
-RETRIES = ("yes", "no", "after_fix", "unclear")
 
 
 @dataclass(frozen=True)

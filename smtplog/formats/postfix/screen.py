@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from smtplog.formats.base import Constant, Kind, Lookup, Split, Step
 from smtplog.formats.postfix.words import REPLY_STATUS, VERB_STAGE, WARNED
 
@@ -17,113 +19,56 @@ _REFUSAL: tuple[Step, ...] = (
     Constant("action", "reject"),
 )
 
+_part = partial(Kind, services=SCREEN, session="part", session_by="client")
+"""What postscreen says while it holds a connection."""
+
 KINDS = (
     Kind("screen_connect", ("screen_connect",), SCREEN, hot=True, session="start", session_by="client"),
     Kind("screen_disconnect", ("screen_disconnect",), SCREEN, hot=True, session="end", session_by="client"),
     Kind("tlsproxy_disconnect", ("screen_disconnect",), TLSPROXY),
-    Kind("screen_pass", ("screen_pass",), SCREEN, session="part", session_by="client", hands_on=True),
-    Kind("screen_listed", ("screen_listed",), SCREEN, session="part", session_by="client", hands_on=True),
-    Kind(
-        "screen_dialogue",
-        ("dialogue_screen",),
-        SCREEN,
-        may_refuse=True,
-        session="part",
-        session_by="client",
-        dialogue="server",
+    _part("screen_pass", ("screen_pass",), hands_on=True),
+    _part("screen_listed", ("screen_listed",), hands_on=True),
+    _part("screen_dialogue", ("dialogue_screen",), may_refuse=True, dialogue="server"),
+    _part("screen_hangup", ("screen_hangup",), finding=("hangup", "warning", "the client hung up during the tests")),
+    _part("screen_dnsbl", ("screen_dnsbl",), finding=("dnsbl", "warning", "the client stands on DNS blocklists")),
+    _part(
+        "screen_pregreet", ("screen_pregreet",), finding=("pregreet", "error", "the client spoke before the greeting")
     ),
-    Kind(
-        "screen_hangup",
-        ("screen_hangup",),
-        SCREEN,
-        session="part",
-        session_by="client",
-        finding=("hangup", "warning", "the client hung up during the tests"),
+    _part("screen_reject", ("screen_reject",), steps=_REFUSAL, may_refuse=True, delivers=True),
+    _part("screen_busy", ("screen_busy", "screen_busy_old")),
+    _part(
+        "screen_limit", ("screen_limit",), finding=("command-limit", "warning", "the client went over a command limit")
     ),
-    Kind(
-        "screen_dnsbl",
-        ("screen_dnsbl",),
-        SCREEN,
-        session="part",
-        session_by="client",
-        finding=("dnsbl", "warning", "the client stands on DNS blocklists"),
-    ),
-    Kind(
-        "screen_pregreet",
-        ("screen_pregreet",),
-        SCREEN,
-        session="part",
-        session_by="client",
-        finding=("pregreet", "error", "the client spoke before the greeting"),
-    ),
-    Kind(
-        "screen_reject",
-        ("screen_reject",),
-        SCREEN,
-        _REFUSAL,
-        may_refuse=True,
-        delivers=True,
-        session="part",
-        session_by="client",
-    ),
-    Kind("screen_busy", ("screen_busy", "screen_busy_old"), SCREEN, session="part", session_by="client"),
-    Kind(
-        "screen_limit",
-        ("screen_limit",),
-        SCREEN,
-        session="part",
-        session_by="client",
-        finding=("command-limit", "warning", "the client went over a command limit"),
-    ),
-    Kind(
+    _part(
         "screen_pipelining",
         ("screen_pipelining",),
-        SCREEN,
-        (_STAGE,),
+        steps=(_STAGE,),
         may_refuse=True,
-        session="part",
-        session_by="client",
         finding=("pipelining", "error", "the client sent commands without waiting"),
     ),
-    Kind(
+    _part(
         "screen_not_smtp",
         ("screen_not_smtp",),
-        SCREEN,
-        (_STAGE,),
+        steps=(_STAGE,),
         may_refuse=True,
-        session="part",
-        session_by="client",
         finding=("not-smtp", "error", "the client does not speak SMTP"),
     ),
-    Kind(
+    _part(
         "screen_bare_newline",
         ("screen_bare_newline",),
-        SCREEN,
-        (_STAGE,),
+        steps=(_STAGE,),
         may_refuse=True,
-        session="part",
-        session_by="client",
         finding=("bare-newline", "error", "the client ends lines with a bare newline"),
     ),
-    Kind(
+    _part(
         "screen_no_recipient",
         ("screen_no_recipient",),
-        SCREEN,
-        (_STAGE,),
-        session="part",
-        session_by="client",
+        steps=(_STAGE,),
         finding=("no-recipient", "warning", "the client sent data without a valid recipient"),
     ),
     Kind("screen_stress", ("screen_stress",), SCREEN),
-    Kind(
-        "screen_command_replaced",
-        ("screen_command_replaced",),
-        SCREEN,
-        may_refuse=True,
-        session="part",
-        session_by="client",
-    ),
-    Kind("screen_ehlo_discarded", ("screen_ehlo_discarded",), SCREEN, session="part", session_by="client"),
+    _part("screen_command_replaced", ("screen_command_replaced",), may_refuse=True),
+    _part("screen_ehlo_discarded", ("screen_ehlo_discarded",)),
     Kind("screen_problem", ("screen_problem",), (*SCREEN, "dnsblog"), (WARNED,)),
     Kind("cache_cleanup", ("cache_cleanup",), CACHES, may_refuse=True),
     Kind("cache_slow", ("cache_slow",), CACHES, (WARNED,), may_refuse=True),

@@ -24,8 +24,6 @@ from smtplog.smtp.findings import GROUNDS
 _MOST_KEPT = 20_000
 FORM = next(form for form in FORMS if form.grammar == PROTOCOL)
 
-Places = dict[str, list[Any]]
-
 
 @dataclass
 class Way:
