@@ -241,7 +241,7 @@ def _one_input(
         if block.problem:
             tally.problems.append(block.problem)
         if options.progress:
-            options.progress(one.name, len(block.data))
+            options.progress(one.name, block.size)
         yield _Piece(one.name, parsed)
 
 

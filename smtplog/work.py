@@ -65,6 +65,6 @@ class Work:
         self._unfinished.append(self._pool.submit(batch))
 
     def done(self, most: int) -> Iterator[Frames]:
-        """Give out in order what is made up, until at most so many batches are under way."""
-        while len(self._unfinished) > most:
+        """Give out in order what is made up, and wait until at most so many batches are under way."""
+        while self._unfinished and (len(self._unfinished) > most or self._unfinished[0].done()):
             yield from frames_of(self._unfinished.popleft().result())

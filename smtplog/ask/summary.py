@@ -16,8 +16,9 @@ import polars as pl
 from smtplog.ask.diagnose import wording
 from smtplog.ask.query import Query
 from smtplog.errors import QueryError
+from smtplog.read import secrets
 from smtplog.read.columns import Parsed
-from smtplog.read.meaning import LIGHT
+from smtplog.read.plan import LIGHT, WATCHED
 
 STATUSES = ("delivered", "sent", "deferrals", "bounced", "expired", "rejected", "temp_rejected", "discarded", "held",
             "cancelled", "expanded", "internal")  # fmt: skip
@@ -26,8 +27,6 @@ SUCCESS = ("delivered", "sent")
 _BIN = 0.01
 _COMPACT = 200_000
 
-WATCHED = frozenset({"auth_user", "client_ip", "client_name"})
-"""Fields of events that are counted without being stitched."""
 MESSAGES = frozenset(
     {"received_at", "removed_at", "origin", "sender", "size_bytes", "client_ip", "client_name", "is_partial"}
 )
@@ -77,7 +76,10 @@ class _Counts:
 
 @dataclass
 class Summary:
-    """The aggregates of one run; `result` makes the report's value of them."""
+    """The aggregates of one run; `result` makes the report's value of them.
+
+    It masks the secrets in the few texts it shows by itself, so the run need not look for them in every line.
+    """
 
     query: Query | None = None
     totals: dict[str, int] = field(
@@ -104,7 +106,7 @@ class Summary:
 
     def tables(self) -> dict[str, frozenset[str] | None]:
         """What must be read for it."""
-        wanted = {"messages": MESSAGES, "deliveries": DELIVERIES | WATCHED | {LIGHT}}
+        wanted = {"messages": MESSAGES, "deliveries": DELIVERIES | {"auth_user", WATCHED, LIGHT}}
         conditions = {table: self._condition(table) for table in wanted}
         return {
             t: names | frozenset(c.meta.root_names() if (c := conditions[t]) is not None else ())
@@ -185,7 +187,9 @@ class Summary:
         refused = {name: (pl.col("status") == name).sum() for name in ("rejected", "temp_rejected")}
         self.refused.add(failed.filter(pl.col("status").is_in(list(refused))), _CLIENT, **refused)
         said = pl.coalesce("reply_text", "detail", pl.lit(""))
-        texts = failed.select(text=said).unique().with_columns(normal=wording.template_column(pl.col("text")))
+        texts = failed.select(text=said).unique()
+        texts = texts.with_columns(normal=secrets.masked(texts["text"]))
+        texts = texts.with_columns(normal=wording.template_column(pl.col("normal")))
         known = failed.with_columns(text=said).join(texts, on="text", how="left")
         self.failures.add(known, pl.col("status"), pl.col("reason"), pl.col("normal"), count=pl.len())
 

@@ -72,7 +72,11 @@ def summary(
     )  # fmt: skip
     found, tally = Summary(query), Tally()
     with progress_of(inputs) as progress:
-        found.take(run(inputs, found.tables(), replace(options, progress=progress, watch=found.watch), tally))
+        found.take(
+            run(
+                inputs, found.tables(), replace(options, progress=progress, watch=found.watch, show_secrets=True), tally
+            )
+        )
     show.show(found.result(top, [n.strip() for n in by.split(",")] if by else None), form, sys.stdout, width=width)
     confess(tally)
 

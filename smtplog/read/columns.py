@@ -19,8 +19,8 @@ from smtplog.read.detect import Place
 from smtplog.read.detect import place as found_place
 from smtplog.read.dispatch import Rules, of_format, offers, sort_out
 from smtplog.read.match import Texts, join, offer
-from smtplog.read.meaning import LIGHT, meaning
-from smtplog.read.plan import Wanted, needs
+from smtplog.read.meaning import meaning
+from smtplog.read.plan import LIGHT, Wanted, needs, of_kind
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,10 @@ def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = Non
         formats: the formats to offer them to.
         wanted: the fields that are needed.
     """
-    who = entries.select("host", "program", "envelope").unique(maintain_order=True).with_row_index("place")
+    who, place = _writers(entries)
     places = tuple(_placed(row, formats) for row in who.iter_rows(named=True))
     if len({one.host for one in places if one.format}) > 1:
         wanted = for_several_hosts(wanted)
-    if who.height == 1:
-        place = pl.Series("place", [0], dtype=pl.UInt32).new_from_index(0, entries.height)
-    else:
-        keys = ["host", "program", "envelope"]
-        place = entries.select(keys).join(who, on=keys, how="left", nulls_equal=True, maintain_order="left")["place"]
     texts = Texts(pl.int_range(entries.height, dtype=pl.UInt32, eager=True).alias("row"), entries["text"])
     found: Found = {}
     rest: list[pl.DataFrame] = []
@@ -90,12 +85,22 @@ def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = Non
         rest.append(left.row.to_frame().with_columns(why=pl.lit("unknown")))
     unread = pl.concat(rest).sort("row") if rest else pl.DataFrame(schema={"row": pl.UInt32, "why": pl.String})
     frames = (
-        KindFrame(
-            one, kind, meaning(pl.concat(hits, rechunk=True) if len(hits) > 1 else hits[0], one.grammar, kind, wanted)
-        )
+        KindFrame(one, kind, meaning(pl.concat(hits, rechunk=True), one.grammar, kind, of_kind(kind, wanted)))
         for (one, kind, _), hits in found.items()
     )
-    return Parsed(entries.with_columns(place), places, tuple(frames), unread)
+    return Parsed(entries.drop("stamp", "program", "envelope").with_columns(place), places, tuple(frames), unread)
+
+
+def _writers(entries: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """Who wrote the entries: {host, program, envelope}, and for each entry a row of it."""
+    keys = entries.select("host", "program", "envelope")
+    different = [one.name for one in keys if not one.eq_missing(one[0]).all()] if keys.height else []
+    if not different:
+        return keys.head(1), pl.Series("place", [0], dtype=pl.UInt32).new_from_index(0, keys.height)
+    known = keys.unique(different, keep="first", maintain_order=True).with_row_index("place")
+    numbers = known.select(*different, "place")
+    place = keys.join(numbers, on=different, how="left", nulls_equal=True, maintain_order="left")["place"]
+    return known, place
 
 
 def _placed(row: dict[str, str | None], formats: Sequence[Format]) -> Place:
@@ -125,7 +130,7 @@ def _read(
 def _try(texts: Texts, one: Format, rules: Rules, wanted: Wanted, found: Found) -> Texts:
     """Note what the rules find; gives back the texts that none fits."""
     mine = [(kind, rule) for kind, rule in rules if kind]
-    hits, rest = offer(texts, one.grammar, mine, lambda pair: needs(one.grammar, *pair, wanted))
+    hits, rest = offer(texts, one.grammar, mine, lambda pair: needs(one.grammar, *pair, of_kind(pair[0], wanted)))
     for (kind, rule), frame in hits:
         found.setdefault((one, kind, rule), []).append(frame)
     return rest

@@ -17,7 +17,7 @@ from smtplog.read import grammar
 from smtplog.read.match import Texts
 
 NEAR = 12
-"""So many characters of a beginning decide: short texts are held without a pointer."""
+"""So many octets of a beginning decide, and none behind an equals sign: short texts are held without a pointer."""
 MOST_KNOWN = 100_000
 """So many beginnings are remembered."""
 _SHAPED = "[-0-9A-Za-z]"
@@ -47,7 +47,7 @@ class Openings:
     others: Rules
     id_shape: str = ""
     """What ids look like where no colon follows them."""
-    known: dict[str, int] = field(default_factory=dict, repr=False)
+    known: dict[bytes, int] = field(default_factory=dict, repr=False)
     """The buckets of the beginnings met so far."""
 
     @cached_property
@@ -57,11 +57,11 @@ class Openings:
         return frozenset(f"{word} " for word in literals if word.endswith(":"))
 
     @cached_property
-    def _beginnings(self) -> tuple[tuple[str, ...], ...]:
+    def _beginnings(self) -> tuple[tuple[bytes, ...], ...]:
         """For each bucket the literals; what follows an id stands there with the blank before it."""
-        return tuple(tuple(f" {t}"[:NEAR] if b.after_id else t for t in b.literals) for b in self.buckets)
+        return tuple(tuple((f" {t}" if b.after_id else t).encode() for t in b.literals) for b in self.buckets)
 
-    def bucket_of(self, begins: str) -> int:
+    def bucket_of(self, begins: bytes) -> int:
         """The bucket of a beginning; past the last: none."""
         found = self.known.get(begins)
         if found is None:
@@ -113,7 +113,7 @@ def openings(name: str, order: Rules) -> Openings:
     id_shape = next((shape.id_shape for shape in shapes if shape.id_shape), "")
     for pair, shape in zip(order, shapes, strict=True):
         after_id, literals = shape.opening
-        literals = tuple({text[: NEAR - after_id] for text in literals})  # behind an id, the blank counts
+        literals = tuple({_decisive(text, NEAR - after_id) for text in literals})  # behind an id, the blank counts
         if "" in literals or (not after_id and any(_like_id(text, ids, id_shape) for text in literals)):
             others.append(pair)
             continue
@@ -124,6 +124,12 @@ def openings(name: str, order: Rules) -> Openings:
         shortest = tuple(sorted(t for t in every if not any(t != o and t.startswith(o) for o in every)))
         buckets.append(Bucket(after_id, shortest, tuple(p for p in order if p in members)))
     return Openings(tuple(buckets), tuple(others), id_shape)
+
+
+def _decisive(literal: str, most: int) -> str:
+    """As much of a literal as decides."""
+    word, equals, _ = literal[:most].partition("=")
+    return word + equals
 
 
 def _like_id(literal: str, ids: str, id_shape: str) -> bool:
@@ -138,18 +144,27 @@ def _alike(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
     return any(a.startswith(b) or b.startswith(a) for a in some for b in others)
 
 
-@cache
-def _beginning(id_shape: str, words: frozenset[str]) -> pl.Expr:
-    """What decides about a text: how it begins, or what follows the id it begins with."""
+def _beginnings_of(texts: pl.Series, id_shape: str, words: frozenset[str]) -> pl.Series:
+    """What decides about each text: how it begins, or what follows the id it begins with."""
     text = pl.col("text")
-    space = text.str.find(" ", literal=True)
+    found = texts.to_frame("text").select(
+        text.cast(pl.Binary),
+        space=text.str.find(" ", literal=True),
+        equals=text.str.find("=", literal=True).fill_null(1 << 31) + 1,
+        has_id=_has_id(id_shape, words),
+    )
+    found = found.with_columns(begin=pl.when("has_id").then("space").otherwise(0))
+    length = (pl.col("equals").clip("begin") - pl.col("begin")).clip(0, NEAR)
+    return found.select(text.bin.slice("begin", length)).to_series()
+
+
+@cache
+def _has_id(id_shape: str, words: frozenset[str]) -> pl.Expr:
+    text = pl.col("text")
     if id_shape:
-        has_id = text.str.contains(f"^{id_shape} ")
-    else:
-        has_id = (text.str.find(": ", literal=True) + 1 == space).fill_null(False)
-        if words:
-            has_id = has_id & ~text.str.contains(grammar.beginnings(words))
-    return text.str.slice(pl.when(has_id).then(space).otherwise(0), NEAR)
+        return text.str.contains(f"^{id_shape} ")
+    has_id = text.str.find(": ", literal=True) + 1 == text.str.find(" ", literal=True)
+    return (has_id & ~text.str.contains(grammar.beginnings(words)) if words else has_id).fill_null(False)
 
 
 def sort_out(
@@ -167,7 +182,7 @@ def sort_out(
     """
     if texts.size == 0:
         return []
-    begins = texts.text.to_frame("text").select(_beginning(plan.id_shape, plan.words)).to_series()
+    begins = _beginnings_of(texts.text, plan.id_shape, plan.words)
     keys = begins.unique()
     bucket_of_key = pl.Series([plan.bucket_of(key) for key in keys.to_list()], dtype=pl.UInt32)
     numbers = pl.DataFrame({"begins": keys, "bucket": bucket_of_key})

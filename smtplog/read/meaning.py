@@ -19,10 +19,8 @@ from smtplog.formats.base import Complete, Constant, Each, Instead, Kind, Lookup
 from smtplog.read import grammar
 from smtplog.read.dispatch import of_split, sort_out
 from smtplog.read.match import Texts, offer
-from smtplog.read.plan import Wanted, active, asked_of, split_fields
+from smtplog.read.plan import LIGHT, Wanted, active, asked_of, split_fields
 
-LIGHT = "failures"
-"""Among the wanted: what a success says beyond that it is one need not be read."""
 FEW = 3
 """So few rules are quicker tried than sorted out."""
 _NOTHING = pl.lit(None, dtype=pl.String)

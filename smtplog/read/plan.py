@@ -11,6 +11,21 @@ Wanted = frozenset[str] | None
 """Names of the fields a question needs; None: all of them."""
 
 
+LIGHT = "failures"
+"""Among the wanted: what a success says beyond that it is one need not be read."""
+WATCHED = "clients"
+"""Among the wanted: who connects and who fails to log in is counted."""
+_CLIENT = frozenset({"client_name", "client_ip"})
+
+
+def of_kind(kind: Kind, wanted: Wanted) -> Wanted:
+    """What a question needs of a kind: what is stitched into nothing is only understood, unless it is watched."""
+    if wanted is None or kind.message or kind.delivers or kind.dialogue:
+        return wanted
+    is_watched = WATCHED in wanted and (kind.session == "start" or kind.login_failed)
+    return _CLIENT if is_watched else frozenset()
+
+
 def split_fields(name: str, step: Split) -> tuple[str, ...]:
     """The fields that a finer reading may add, in order."""
     return tuple(dict.fromkeys(f for rule in step.rules for f in grammar.shape(name, rule).fields))

@@ -48,9 +48,9 @@ class Input:
     is_borrowed: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class Block:
-    """Whole lines of one input; `first_line` from 1, `offset` in decompressed octets."""
+    """Whole lines of one input; `first_line` from 1, `offset` and `size` in decompressed octets."""
 
     source: str
     data: bytes = field(repr=False)
@@ -59,6 +59,15 @@ class Block:
     is_last: bool = False
     problem: str | None = None
     """What is the matter with the input here: a cut gzip file, a line beyond measure."""
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        self.size = len(self.data)
+
+    def taken(self) -> bytes:
+        """The octets, which are let go: the next block has room where they were."""
+        data, self.data = self.data, b""
+        return data
 
 
 class _Resumed(io.RawIOBase):
@@ -223,10 +232,11 @@ def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
             return
         last, cut = piece.rfind(b"\n") + 1, None
         if last:  # the common case, without a copy more
-            data = b"".join([*held[:-1], memoryview(piece)[:last]])
-            yield Block(one.name, data, line, offset)
-            line, offset = line + data.count(b"\n"), offset + len(data)
+            block = Block(one.name, b"".join([*held[:-1], memoryview(piece)[:last]]), line, offset)
+            line, offset = line + block.data.count(b"\n"), offset + block.size
             held, length, aim = [piece[last:]], len(piece) - last, size
+            del piece
+            yield block
             continue
         data = b"".join(held)
         end = data.rfind(b"\n") + 1
@@ -253,7 +263,9 @@ def _octets(one: Input, size: int) -> Iterator[bytes]:
                     yield piece
             return
         while first:
-            yield first
+            coming, first = first, b""
+            yield coming
+            del coming
             first = stream.read(size)
     finally:
         if not one.is_borrowed:

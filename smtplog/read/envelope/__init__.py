@@ -77,10 +77,11 @@ def split(lines: pl.DataFrame, wrapping: Wrapping = PLAIN, *, is_repeated: bool 
 
 
 def entries(block: Block, wrapping: Wrapping) -> pl.DataFrame:
-    """The entries of a block, as `split` gives them."""
-    if wrapping.container and wrapping.container.is_blocks:
-        block = export.plain(block)
-    return split(source.lines(block), wrapping)
+    """The entries of a block, as `split` gives them; its octets are let go."""
+    is_blocks = wrapping.container is not None and wrapping.container.is_blocks
+    lines = source.lines(export.plain(block) if is_blocks else block)
+    block.taken()
+    return split(lines, wrapping)
 
 
 def whole(blocks: Iterable[Block], wrapping: Wrapping) -> Iterator[Block]:

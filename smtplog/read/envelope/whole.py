@@ -34,13 +34,15 @@ def whole(
     """
     held, held_lines = b"", 0
     for block in blocks:
-        data = held + block.data
+        data = held + block.taken()
         first, offset = block.first_line - held_lines, block.offset - len(held)
         cut = len(data) if block.is_last else _cut(data, envelopes, container)
         held = data[cut:]
         held_lines = held.count(b"\n")
         if cut or block.is_last:
-            yield Block(block.source, data[:cut], first, offset, is_last=block.is_last, problem=block.problem)
+            cut_block = Block(block.source, data[:cut], first, offset, is_last=block.is_last, problem=block.problem)
+            del data
+            yield cut_block
 
 
 def _cut(data: bytes, envelopes: tuple[Envelope, ...], container: Container | None) -> int:
