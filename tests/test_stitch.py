@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 
 import smtplog
+from smtplog.contract import schema
 from smtplog.contract.records import Delivery, Message, Session
+from smtplog.pipeline import Options, run
 from tests.conftest import NOON, SAMPLES, mail, stamp, text_of, traffic, write
 
 KEYS = {"events": "line", "messages": "message_key", "deliveries": "delivery_key", "sessions": "session_key"}
@@ -284,6 +286,22 @@ def test_only_what_is_asked_for_is_made(busy: Path) -> None:
         alone = smtplog.frames(busy, table, year=2026)
         assert list(alone) == [table]
         same({table: alone[table].sort(key, "line")}, {table: whole(busy)[table]})
+
+
+def test_what_else_is_asked_for_does_not_matter() -> None:
+    """A table made alone, of all its columns or a few, says what it says beside the others."""
+    for path in logs():
+        for table, record in (("deliveries", Delivery), ("messages", Message)):
+            for columns in (frozenset(schema.of(record)), frozenset({"line", "session_key", "status"})):
+                alone = list(run([path], {table: columns}, Options(year=2026)))
+                made = pl.concat(
+                    [
+                        pl.DataFrame(schema=schema.of(record)).select(sorted(columns)),
+                        *(f[table].select(sorted(columns)) for f in alone),
+                    ]
+                )
+                beside = whole(path)[table].select(made.columns)
+                assert made.sort(pl.all()).equals(beside.sort(pl.all())), (path.name, table)
 
 
 def test_records_take_every_row(busy: Path) -> None:

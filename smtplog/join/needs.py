@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from smtplog.join import assemble
 from smtplog.join.direction import NEEDS
 from smtplog.join.view import LINKS
+from smtplog.read.plan import CLIENT
 
 HANDED_ON = frozenset(
     {"relay_name", "relay_ip", "client_ip", "client_name", "next_queue_id", "parent_queue_id", "orig_queue_id"}
@@ -25,6 +26,8 @@ def needed_fields(wanted: Iterable[str]) -> frozenset[str]:
         names |= {"stage"}
     if "direction" in names:
         names |= NEEDS
+    if "session_key" in names:
+        names |= CLIENT
     if "verdicts" in names:
         names |= {"verdict_program", "verdict", "score"}
     if not names.isdisjoint(LINKS):

@@ -15,15 +15,20 @@ LIGHT = "failures"
 """Among the wanted: what a success says beyond that it is one need not be read."""
 WATCHED = "clients"
 """Among the wanted: who connects and who fails to log in is counted."""
-_CLIENT = frozenset({"client_name", "client_ip"})
+CLIENT = frozenset({"client_name", "client_ip", "client_port", "connection_id"})
+"""Who is at the other end; sessions are told apart by it."""
 
 
 def of_kind(kind: Kind, wanted: Wanted) -> Wanted:
-    """What a question needs of a kind: what is stitched into nothing is only understood, unless it is watched."""
+    """What a question needs of a kind: what is stitched into nothing is only understood, unless it is watched.
+
+    Where keys of sessions are asked for, who their clients are tells them apart.
+    """
     if wanted is None or kind.message or kind.delivers or kind.dialogue:
         return wanted
     is_watched = WATCHED in wanted and (kind.session == "start" or kind.login_failed)
-    return _CLIENT if is_watched else frozenset()
+    is_keyed = "session_key" in wanted and kind.session is not None
+    return wanted & CLIENT if is_watched or is_keyed else frozenset()
 
 
 def split_fields(name: str, step: Split) -> tuple[str, ...]:
