@@ -82,8 +82,15 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
                 gives["origin"] = pl.when(pl.col("seq").is_not_null()).then(pl.lit(kind.origin))
             if "recipients" in frame.columns:
                 gives["recipient_count"] = pl.col("recipients").list.len().cast(pl.Int64)
-        told = fill(told, frame, {"place": pl.col("place"), **gives}, kind.sure)
+        gives = {"place": pl.col("place"), **gives}
+        gives = {name: expr for name, expr in gives.items() if name in kind.sure or _lacks(told, name)}
+        if gives:
+            told = fill(told, frame, gives, kind.sure)
     return told.with_columns(message_key=message_key(told, view)) if view.wants_message_keys else told
+
+
+def _lacks(told: pl.DataFrame, name: str) -> bool:
+    return name not in told.columns or told[name].null_count() > 0
 
 
 def fill(told: pl.DataFrame, frame: pl.DataFrame, gives: dict[str, Any], sure: Iterable[str] = ()) -> pl.DataFrame:

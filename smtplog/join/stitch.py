@@ -20,7 +20,7 @@ import polars as pl
 from smtplog.contract import schema
 from smtplog.errors import InputError
 from smtplog.formats.base import Format, Kind
-from smtplog.join import assemble, conversation, lives
+from smtplog.join import assemble, lives
 from smtplog.join.direction import PRIVATE_ONLY, Ours
 from smtplog.join.hops import Hops
 from smtplog.join.keys import SessionKeys, tellable
@@ -202,6 +202,8 @@ class Stitcher:
             messages = partial(assemble.messages_and_deliveries, due, life, view, self._hops.as_now())
         if self._threads["session"].open:
             due, life, _ = self._divide(self._threads["session"], view, {}, flush=flush)
+            from smtplog.join import conversation  # noqa: PLC0415 - what a dialogue means takes time to load
+
             sessions = partial(conversation.sessions, due, life, view)
 
         def finish() -> Batch:
