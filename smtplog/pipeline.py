@@ -27,7 +27,7 @@ from smtplog.join.overlap import Overlap
 from smtplog.join.stitch import IDLE, Stitcher
 from smtplog.read import columns, detect, envelope, first_lines, rotation, secrets, source
 from smtplog.read.clock import Clock
-from smtplog.read.columns import Parsed
+from smtplog.read.columns import KindFrame, Parsed
 from smtplog.read.first_lines import HEAD
 from smtplog.read.plan import Wanted
 from smtplog.read.tally import Tally
@@ -126,13 +126,17 @@ def run(
         options = replace(options, block_bytes=smaller)
     with Work(options.threads) as work:
         read = partial(
-            _one_set, tables=tables, options=options, tally=tally, expected=expected, wanted=wanted, work=work
-        )
+            _one_set, tables=tables, options=options, tally=tally, expected=expected, wanted=wanted, work=work,
+            keeps_texts=wanted is None or has_many or options.zone is not None,
+        )  # fmt: skip
         streams = [(_begins(files[0], options) if stitcher.is_several else None, read(files)) for files in sets]
         for piece, stitcher.watermark in rotation.side_by_side(streams):
             if piece.parsed is not None:
-                told = overlap.part(piece.parsed, piece.name) if has_many else piece.parsed
-                fresh, fuller = copies.part(told, piece.name)
+                fresh = told = piece.parsed
+                fuller: list[KindFrame] = []
+                if has_many:
+                    told = overlap.part(told, piece.name)
+                    fresh, fuller = copies.part(told, piece.name)
                 if options.watch:
                     options.watch(fresh, piece.name)
                 work.finish(stitcher.take(fresh, piece.name, told, fuller))
@@ -164,7 +168,7 @@ def _begins(one: source.Input, options: Options) -> datetime | None:
 
 def _one_set(
     files: list[source.Input], *, tables: Tables, options: Options, tally: Tally, expected: tuple[Format, ...],
-    wanted: Wanted, work: Work,
+    wanted: Wanted, work: Work, keeps_texts: bool,
 ) -> Iterator[tuple[datetime | None, _Piece]]:  # fmt: skip
     """The pieces of a rotated set, with their times; a year that was given goes on from file to file."""
     before: Clock | None = None
@@ -172,7 +176,7 @@ def _one_set(
         clock = Clock(options.year, options.zone, one.modified or options.reference, is_lent=one.modified is None)
         if before and options.year is not None:
             clock.current, clock.month = before.current, before.month
-        for piece in _one_input(one, clock, tables, options, tally, expected, wanted, work):
+        for piece in _one_input(one, clock, tables, options, tally, expected, wanted, work, keeps_texts=keeps_texts):
             at = piece.parsed.entries["at"].drop_nulls().head(1).to_list() if piece.parsed else []
             yield (at[0] if at else None), piece
         before = clock
@@ -206,7 +210,7 @@ class _Piece:
 
 def _one_input(
     one: source.Input, clock: Clock, tables: Tables, options: Options, tally: Tally, expected: tuple[Format, ...],
-    wanted: Wanted, work: Work,
+    wanted: Wanted, work: Work, *, keeps_texts: bool,
 ) -> Iterator[_Piece]:  # fmt: skip
     blocks = source.blocks(one, options.block_bytes)
     first = next(blocks)
@@ -217,7 +221,7 @@ def _one_input(
             yield _Piece(one.name, frames=frames)
         return
     covers = not options.show_secrets and any(_shows(asked) for asked in tables.values())
-    parse = partial(_parse, wrapping=wrapping, expected=expected, wanted=wanted, covers=covers)
+    parse = partial(_parse, wrapping=wrapping, expected=expected, wanted=wanted, covers=covers, keeps_texts=keeps_texts)
     answers = secrets.Answers()
     is_first = True
     for block, parsed in work.in_order(parse, envelope.whole(_chain(first, blocks), wrapping)):
@@ -234,7 +238,7 @@ def _one_input(
         if options.log_host:
             entries = entries.with_columns(pl.col("host").fill_null(options.log_host))
         places = tuple(replace(p, host=p.host or options.log_host) for p in parsed.places)
-        parsed = Parsed(entries, places, parsed.kinds, parsed.rest)
+        parsed = replace(parsed, entries=entries, places=places)
         if covers:
             parsed = answers.covered(parsed)
         tally.add(parsed, one.name, clock)
@@ -264,10 +268,12 @@ def _chain(first: source.Block, rest: Iterator[source.Block]) -> Iterator[source
 
 
 def _parse(
-    block: source.Block, *, wrapping: envelope.Wrapping, expected: tuple[Format, ...], wanted: Wanted, covers: bool
-) -> Parsed:
+    block: source.Block, *, wrapping: envelope.Wrapping, expected: tuple[Format, ...], wanted: Wanted, covers: bool,
+    keeps_texts: bool,
+) -> Parsed:  # fmt: skip
+    keeps_texts = keeps_texts or block.offset == 0  # its ids may tell the year
     entries = envelope.entries(block, wrapping)
-    return columns.parse(secrets.covered(entries) if covers else entries, expected, wanted)
+    return columns.parse(secrets.covered(entries) if covers else entries, expected, wanted, keeps_texts=keeps_texts)
 
 
 def _document(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -26,7 +27,7 @@ def parsed(lines: list[str], wanted: frozenset[str] | None = None) -> Parsed:
 def timed(one: Parsed) -> Parsed:
     """With complete times, as the clock leaves them."""
     whole = one.entries.with_columns(is_year_inferred=pl.lit(False), is_zone_assumed=pl.lit(True))
-    return Parsed(whole, one.places, one.kinds, one.rest)
+    return replace(one, entries=whole)
 
 
 def test_events_keep_order_and_types() -> None:

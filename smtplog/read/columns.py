@@ -40,15 +40,18 @@ class KindFrame:
 class Parsed:
     """A block after parsing.
 
-    entries: one row per entry, in order: what the envelope said, and `place`, an index into `places`.
+    entries: one row per entry, in order: what the envelope said (without `raw` and `text` where nobody asks for them),
+        and `place`, an index into `places`.
     kinds: the understood entries.
     rest: {row, why}: the others; `unknown` is ours, `foreign` another program's, `malformed` has no envelope.
+    odd: {row, why, raw}: these, and those of which is known only that they are ours (`unknown`) or traces (`debug`).
     """
 
     entries: pl.DataFrame
     places: tuple[Place, ...]
     kinds: tuple[KindFrame, ...]
     rest: pl.DataFrame
+    odd: pl.DataFrame
 
 
 Found = dict[tuple[Format, Kind, str], list[pl.DataFrame]]
@@ -60,13 +63,16 @@ def for_several_hosts(wanted: Wanted) -> Wanted:
     return None if wanted is None else (wanted - {LIGHT}) | {"message_id"}
 
 
-def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = None) -> Parsed:
+def parse(
+    entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = None, *, keeps_texts: bool = True
+) -> Parsed:
     """Read all entries of a block.
 
     Args:
         entries: what `envelope.split` returned.
         formats: the formats to offer them to.
         wanted: the fields that are needed.
+        keeps_texts: the lines themselves are needed too, not only what they say.
     """
     who, place = _writers(entries)
     places = tuple(_placed(row, formats) for row in who.iter_rows(named=True))
@@ -84,11 +90,22 @@ def parse(entries: pl.DataFrame, formats: Sequence[Format], wanted: Wanted = Non
         left = _read(mine, one, [p.kinds if p.format is one else () for p in places], place, wanted, found)
         rest.append(left.row.to_frame().with_columns(why=pl.lit("unknown")))
     unread = pl.concat(rest).sort("row") if rest else pl.DataFrame(schema={"row": pl.UInt32, "why": pl.String})
-    frames = (
+    frames = tuple(
         KindFrame(one, kind, meaning(pl.concat(hits, rechunk=True), one.grammar, kind, of_kind(kind, wanted)))
         for (one, kind, _), hits in found.items()
     )
-    return Parsed(entries.drop("stamp", "program", "envelope").with_columns(place), places, tuple(frames), unread)
+    odd = [one.frame.select("row", why=pl.lit(why)) for one in frames if (why := _not_understood(one.kind))]
+    strange = pl.concat([unread, *odd]).sort("row")
+    strange = strange.with_columns(raw=entries["raw"].gather(strange["row"]))
+    spent = ("stamp", "program", "envelope", *(() if keeps_texts else ("raw", "text")))
+    return Parsed(entries.drop(spent).with_columns(place), places, frames, unread, strange)
+
+
+def _not_understood(kind: Kind) -> str | None:
+    """What the entries of a kind count as, where a rule fits them and they still say nothing."""
+    if kind.name == "debug":
+        return "debug"
+    return "unknown" if kind.name == "other" and not kind.carries_nothing else None
 
 
 def _writers(entries: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:

@@ -12,7 +12,6 @@ from smtplog.read.secrets import without as without_secrets
 
 if TYPE_CHECKING:
     from smtplog.contract.records import Session
-    from smtplog.formats.base import Kind
     from smtplog.read.clock import Clock
     from smtplog.read.columns import Parsed
 
@@ -65,18 +64,16 @@ class Tally:
         self.notes += sum(one.frame.height for one in parsed.kinds if one.kind.is_note)
         place = entries["place"]
         total = Counter(dict(place.value_counts().iter_rows()))
-        odd = [parsed.rest.select("row", "why")]
-        odd += [one.frame.select("row", why=pl.lit(why)) for one in parsed.kinds if (why := _not_understood(one.kind))]
-        strange = pl.concat(odd).sort("row")
-        strange = strange.with_columns(place=place.gather(strange["row"]))
-        groups = strange.group_by("place", "why", maintain_order=True).agg(pl.len(), pl.col("row").head(EXAMPLES))
-        for at, why, n, rows in groups.iter_rows():
+        strange = parsed.odd.with_columns(place=place.gather(parsed.odd["row"]))
+        first = pl.col("row", "raw").head(EXAMPLES)
+        groups = strange.group_by("place", "why", maintain_order=True).agg(pl.len(), first)
+        for at, why, n, rows, raw in groups.iter_rows():
             total[at] -= n
             key = self._key(parsed, at, why)
             self.by_program[key] += n
             if why in ("unknown", "malformed"):
                 known = self.examples.setdefault(key, [])
-                lines = [(source, entries["line"][r], without_secrets(entries["raw"][r])) for r in rows]
+                lines = [(source, entries["line"][r], without_secrets(said)) for r, said in zip(rows, raw, strict=True)]
                 known += lines[: EXAMPLES - len(known)]
         for at, n in total.items():
             if n:
@@ -109,10 +106,3 @@ class Tally:
         said += [f"{getattr(self, why):,} {why}" for why in WHYS[1:] if getattr(self, why)]
         said += [f"{self.repeated:,} left out: another input has them"] * bool(self.repeated)
         return ", ".join(said)
-
-
-def _not_understood(kind: Kind) -> str | None:
-    """What the entries of a kind count as, where a rule fits them and they still say nothing."""
-    if kind.name == "debug":
-        return "debug"
-    return "unknown" if kind.name == "other" and not kind.carries_nothing else None
