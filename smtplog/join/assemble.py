@@ -139,7 +139,9 @@ def _attempts(events: Frames, told: pl.DataFrame, view: View, hops: Links) -> pl
         over = told.filter("has_end").select("number")
         more.append(closings.listed(events, tries, view).join(over, left_on="life", right_on="number", how="anti"))
     tries = pl.concat([tries, *(rows for rows in more if rows.height)], how="diagonal")
-    tries = closings.with_reasons(tries.sort("life", "seq", "recipient", "original_recipient"))
+    is_tie = pl.struct("life", "seq").is_duplicated()
+    order = [pl.when(is_tie).then(name) for name in ("recipient", "original_recipient")]
+    tries = closings.with_reasons(tries.sort("life", "seq", *order))
     if tries.is_empty() and "deliveries" not in view.wanted and not view.wants("messages", "status", "recipients"):
         return tries
     gives = [n for n in ("message_key",) if n in told.columns] + [
@@ -190,9 +192,8 @@ def _complete(tries: pl.DataFrame, view: View) -> pl.DataFrame:
 
 def _attempt() -> pl.Expr:
     """Which attempt for its recipient; giving up is none, it keeps the number of the last."""
-    counted = (
-        (~pl.col("status").is_in(NO_ATTEMPT)).cum_sum().over("life", "recipient", "original_recipient").cast(pl.Int64)
-    )
+    person = pl.struct("life", "recipient", "original_recipient").hash()
+    counted = (~pl.col("status").is_in(NO_ATTEMPT)).cum_sum().over(person).cast(pl.Int64)
     return pl.when(pl.col("message_key").is_not_null()).then(pl.max_horizontal(counted, pl.lit(1)))
 
 
@@ -203,8 +204,8 @@ def _delivery_key(tries: pl.DataFrame) -> pl.Series:
         (pl.col(name).cast(pl.String) if name in tries.columns else pl.lit(None, dtype=pl.String)).fill_null("")
         for name in names
     ]
-    joined = tries.select(pl.concat_str(texts, separator="\0")).to_series()
-    return pl.Series([hashlib.blake2b(t.encode(), digest_size=10).hexdigest() for t in joined], dtype=pl.String)
+    joined = tries.select(pl.concat_str(texts, separator="\0").cast(pl.Binary)).to_series().to_list()
+    return pl.Series([hashlib.blake2b(octets, digest_size=10).hexdigest() for octets in joined], dtype=pl.String)
 
 
 def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.DataFrame:

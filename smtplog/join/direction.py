@@ -50,7 +50,13 @@ class Ours:
     def has_address(self, addresses: pl.Series) -> pl.Series:
         """Does each address lie in a network of ours? Null where there is no address."""
         known = addresses.unique().drop_nulls()
-        inside = pl.Series([self._holds(one) for one in known.to_list()], dtype=pl.Boolean)
+        number = _numbers(known)
+        v4 = [one for one in map(_network, self.networks or PRIVATE) if one.version == 4]
+        bits = pl.col("number")
+        near = [(bits & int(one.netmask)) == int(one.network_address) for one in v4]
+        inside = number.to_frame().select(pl.any_horizontal(pl.lit(False), *near)).to_series()
+        others = number.is_null().arg_true()  # no IPv4 address in the usual spelling
+        inside = inside.scatter(others, [self._holds(one) for one in known.gather(others).to_list()])
         told = pl.DataFrame({"a": known, "inside": inside})
         return pl.DataFrame({"a": addresses}).join(told, on="a", how="left", maintain_order="left")["inside"]
 
@@ -64,6 +70,15 @@ class Ours:
 
 
 PRIVATE_ONLY = Ours()
+
+
+def _numbers(addresses: pl.Series) -> pl.Series:
+    """`number`: IPv4 addresses as one number each; null for all else."""
+    parts = addresses.str.split_exact(".", 3).struct.unnest()
+    octets = [pl.col(name).cast(pl.UInt8, strict=False).cast(pl.Int64) for name in parts.columns]
+    number = pl.sum_horizontal(*(one * 256 ** (3 - place) for place, one in enumerate(octets)), ignore_nulls=False)
+    is_whole = addresses.str.count_matches(".", literal=True) == 3
+    return parts.select(number=pl.when(is_whole).then(number)).to_series()
 
 
 @cache

@@ -80,14 +80,10 @@ class SessionKeys:
             at="at",
             is_start="is_start",
         )
-        second = pl.col("at").dt.truncate("1s")
-        before = (
-            self.turns.filter("is_start").group_by("stem", second.alias("second")).agg(used=pl.col("ordinal").max())
-        )
-        fresh = fresh.with_columns(second=second).join(
-            before, on=["stem", "second"], how="left", nulls_equal=True, maintain_order="left"
-        )
-        ordinal = pl.col("is_start").cum_sum().over("stem", "second").cast(pl.Int64) + pl.col("used").fill_null(0)
+        second = pl.struct("stem", pl.col("at").dt.truncate("1s")).hash().alias("second")
+        before = self.turns.filter("is_start").group_by(second).agg(used=pl.col("ordinal").max())
+        fresh = fresh.with_columns(second).join(before, on="second", how="left", maintain_order="left")
+        ordinal = pl.col("is_start").cum_sum().over("second").cast(pl.Int64) + pl.col("used").fill_null(0)
         opened = pl.col("at").dt.strftime(STAMP).fill_null("-")
         fresh = fresh.with_columns(ordinal=ordinal)
         key = pl.concat_str("stem", pl.lit("@"), opened, pl.lit("."), "ordinal")

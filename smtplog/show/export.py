@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-ROW_GROUP = 256 * 1024
+ROW_GROUP = 64 * 1024
 JSON_TEXT = {"events": ("fields",)}
 """Columns that hold JSON text and stand as objects in JSON lines."""
 
