@@ -73,7 +73,7 @@ class SessionKeys:
         """
         if events.is_empty():
             return
-        fresh = events.sort("seq").select(
+        fresh = events.select(
             "process",
             "stem",
             mark=pl.col("seq") * 2 + (~pl.col("is_start")).cast(pl.Int64),
@@ -82,12 +82,15 @@ class SessionKeys:
         )
         second = pl.struct("stem", pl.col("at").dt.truncate("1s")).hash().alias("second")
         before = self.turns.filter("is_start").group_by(second).agg(used=pl.col("ordinal").max())
-        fresh = fresh.with_columns(second).join(before, on="second", how="left", maintain_order="left")
-        ordinal = pl.col("is_start").cum_sum().over("second").cast(pl.Int64) + pl.col("used").fill_null(0)
+        starts = fresh.filter("is_start").with_columns(second)
+        starts = starts.join(before, on="second", how="left").sort("second", "mark")
+        place = pl.int_range(pl.len())
+        first = pl.when((pl.col("second") != pl.col("second").shift()).fill_null(True)).then(place).forward_fill()
+        ordinal = place - first + 1 + pl.col("used").fill_null(0)
         opened = pl.col("at").dt.strftime(STAMP).fill_null("-")
-        fresh = fresh.with_columns(ordinal=ordinal)
         key = pl.concat_str("stem", pl.lit("@"), opened, pl.lit("."), "ordinal")
-        fresh = fresh.with_columns(session_key=pl.when("is_start").then(key)).select(*SCHEMA)
+        starts = starts.with_columns(ordinal=ordinal).with_columns(session_key=key).select(*SCHEMA)
+        fresh = pl.concat([starts, fresh.filter(~pl.col("is_start"))], how="diagonal")
         self.turns = pl.concat([self.turns, fresh])
 
     def of(self, events: pl.DataFrame) -> pl.Series:

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -93,6 +94,8 @@ class Dataset:
         self.rows = 0
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._held: dict[str, list[pl.DataFrame]] = {}
+        self._pool = ThreadPoolExecutor(1)
+        self._under_way: Future[None] | None = None
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             self._work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".part", dir=folder.parent))
@@ -123,11 +126,21 @@ class Dataset:
         rows = pl.concat(self._held.pop(part))
         if count is not None and count < rows.height:
             self._held[part] = [rows[count:]]
+        self._wait()
         if part not in self._writers:
             (self._work / part).mkdir(parents=True, exist_ok=True)
             file = self._work / part / "part-0.parquet"
             self._writers[part] = pq.ParquetWriter(file, self.schema, compression="zstd")
-        self._writers[part].write_table(self._table(rows[:count]), row_group_size=ROW_GROUP)
+        self._under_way = self._pool.submit(self._encode, self._writers[part], rows[:count])
+
+    def _encode(self, writer: pq.ParquetWriter, rows: pl.DataFrame) -> None:
+        """One piece of work beside the reading; another begins when it is done."""
+        writer.write_table(self._table(rows), row_group_size=ROW_GROUP)
+
+    def _wait(self) -> None:
+        if self._under_way:
+            self._under_way.result()
+            self._under_way = None
 
     def _table(self, rows: pl.DataFrame) -> pa.Table:
         return rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(self.schema)
@@ -139,6 +152,8 @@ class Dataset:
         if not self._writers and not self.by_date:
             self._held[""] = [pl.DataFrame(schema=schema.of(TABLES[self.table]))]
             self._write_groups("")
+        self._wait()
+        self._pool.shutdown()
         for writer in self._writers.values():
             writer.close()
         if self.folder.exists():
@@ -152,6 +167,7 @@ class Dataset:
 
     def abandon(self) -> None:
         """Leave nothing behind."""
+        self._pool.shutdown(cancel_futures=True)
         for writer in self._writers.values():
             writer.close()
         shutil.rmtree(self._work, ignore_errors=True)
