@@ -111,9 +111,11 @@ def table(frame: pl.DataFrame) -> RenderableType:
     return out
 
 
-def plain(rows: Iterable[Sequence[Any]], titles: Sequence[str], right: Iterable[int] = ()) -> Table:
+def plain(
+    rows: Iterable[Sequence[Any]], titles: Sequence[str], right: Iterable[int] = (), *, has_titles: bool = True
+) -> Table:
     """Small tables of reports: titles, and which columns stand to the right."""
-    out = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    out = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_header=has_titles, padding=(0, 1, 0, 0))
     numbers = set(right)
     for i, title in enumerate(titles):
         out.add_column(title, justify="right" if i in numbers else "left", overflow="fold")

@@ -44,14 +44,15 @@ _SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }  # fmt: skip
 _SHORT = {
     "temp_rejected": "for now",
-    "delay_median_s": "median s",
-    "delay_p95_s": "95 % s",
-    "delay_max_s": "max s",
+    "delay_median_s": "median",
+    "delay_p95_s": "95 %",
+    "delay_max_s": "longest",
 }
 _WORDS = frozenset(
     ("sender", "recipient", "domain", "relay", "transport", "host", "stay", "client", "status", "reason", "text", "user", "day", "client_ip")
 )  # fmt: skip
 """Columns of words; numbers stand to the right."""
+_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 _BYTES = ("bytes", "bytes_received", "bytes_delivered")
 
 
@@ -90,7 +91,7 @@ def _totals(console: Console, totals: dict[str, Any]) -> None:
         for name, words in _TOTALS
         if totals.get(name) or name in ("received", "sent")
     ]
-    console.print(render.plain(rows, ("", ""), (0,)))
+    console.print(render.plain(rows, ("count", "what"), (0,), has_titles=False))
     if totals.get("connections") and totals.get("connections_tls"):
         console.print(f"  TLS on {100 * totals['connections_tls'] / totals['connections']:.1f} % of connections in")
     if totals.get("tls_out"):
@@ -107,7 +108,7 @@ def _number(value: Any, name: str) -> str:
     if name in _BYTES:
         return _size(int(value))
     if name.startswith("delay_"):
-        return f"{'~' if name != 'delay_max_s' else ''}{value:.3g}"
+        return f"{'~' if name != 'delay_max_s' else ''}{_span(value)}"
     if isinstance(value, int) and name != "hour":
         return f"{value:,}"
     if name == "sender" and value == "":
@@ -122,6 +123,12 @@ def _size(octets: int) -> str:
             return f"{size:,.0f}{unit}"
         size /= 1024
     return f"{size:,.0f}T"
+
+
+def _span(seconds: float) -> str:
+    """A length of time, by the largest unit of which it has one."""
+    unit, size = next(((unit, size) for unit, size in _UNITS if seconds >= size), ("s", 1))
+    return f"{seconds / size:.3g}{unit}"
 
 
 def _right(columns: Sequence[str]) -> list[int]:
