@@ -139,6 +139,107 @@ TRAPS = [
     ("mailbox_full", "552 4.2.2 L'espace de la boîte aux lettres est saturé: quota dépassé", None),
 ]
 
+DENIALS_QUOTES_AND_LIES = [
+    (
+        "user_unknown",
+        "550 5.1.1 This is not a spam problem and you are not on any blocklist: the mailbox ann@example.com does not exist",
+    ),
+    ("mailbox_full", "552 5.2.2 Your message was not blocked as spam; the recipient's mailbox is over quota"),
+    ("rate_limited", "421 4.7.0 Your IP is not blacklisted. You have opened too many connections, slow down"),
+    ("sender_auth_failed", "550 5.7.26 Not a reputation problem: SPF and DKIM did not pass for example.com"),
+    ("greylisted", "450 4.7.1 This is not a rejection for spam, your host is greylisted, try again in 5 minutes"),
+    (
+        "policy_rejected",
+        "550 5.7.1 The user exists and the mailbox is not full, but a policy of our company forbids this message",
+    ),
+    (
+        "user_unknown",
+        "host mx.a.example[192.0.2.1] said: 550 5.1.1 <x@y.example>: Recipient address rejected: User unknown; earlier attempt was: 451 4.7.1 greylisted (in reply to RCPT TO command)",
+    ),
+    (
+        "ip_blocklisted",
+        "host mx.a.example[192.0.2.1] said: 554 5.7.1 Service unavailable; Client host [198.51.100.7] blocked using bl.spamcop.net; see https://www.spamcop.net/bl.shtml?198.51.100.7 (in reply to RCPT TO command)",
+    ),
+    ("mailbox_full", "550 5.0.0 Message could not be delivered: remote server replied: 552 5.2.2 Over quota"),
+    (
+        "relay_denied",
+        "host relay.example[192.0.2.9] said: 554 5.7.1 <user-unknown@nospam.example>: Relay access denied (in reply to RCPT TO command)",
+    ),
+    (
+        "spam_content",
+        "host mx.b.example[192.0.2.2] said: 550 5.7.1 Rejected as spam. If you see '550 user unknown' instead, check the address (in reply to end of DATA command)",
+    ),
+    ("message_expired", "554 5.4.7 message expired in queue; no server of example.com answered for 5 days"),
+    ("mailbox_full", "550 5.1.1 <ann@example.com> mailbox full"),
+    ("rdns_helo", "550 5.1.1 Client host rejected: cannot find your reverse hostname, [192.0.2.7]"),
+    ("virus_attachment", "550 5.2.2 Message contains a virus (Win.Trojan.Agent)"),
+    (
+        "sender_rejected",
+        "550 5.1.1 <boss@sender.example>: Sender address rejected: User unknown in virtual mailbox table",
+    ),
+    ("message_too_big", "550 5.7.1 message size exceeds the 25 MB limit of this server"),
+    ("server_error", "554 5.1.1 internal server error, database is down"),
+    ("user_unknown", "550 5.7.1 No such user here"),
+    ("rate_limited", "550 5.2.2 too many messages from your IP in the last hour"),
+    (
+        "user_unknown",
+        "550-5.7.1 We check SPF, DKIM and blocklists.\\n550-5.7.1 See https://spam.example/policy\\n550 5.1.1 No such user ann@example.com",
+    ),
+    ("greylisted", "451-4.7.1 Welcome to mx.example, we are 550% safe\\n451 4.7.1 Greylisted, come back later"),
+    ("too_many_recipients", "452 4.5.3 Too many recipients (code 550 limit 5.1.1)"),
+    ("user_unknown", "550 5.1.1 Error 421: No such mailbox. Request 552-450"),
+    (
+        "user_unknown",
+        '550 5.1.1 <b>Recipient</b> <i>unknown</i>: <a href="https://quota.example/blocked-spam">details</a>',
+    ),
+    (
+        "spam_content",
+        "554 5.7.1 <html><body><h1>Message rejected</h1><p>Your message looks like spam</p></body></html>",
+    ),
+    ("connection_failed", "connect to virus-scanner.user-unknown.example[192.0.2.8]:25: No route to host"),
+    (
+        "timeout",
+        "lost connection with greylist.over-quota.example[192.0.2.8] while receiving the initial server greeting",
+    ),
+    ("unknown", "550 message-id <spam.virus.quota@relay-denied.example> see https://example.com/user-unknown"),
+    ("server_error", "451 4.3.0 <quota-exceeded@blacklisted.example>: Temporary lookup failure"),
+    ("tls_failed", "TLS is required, but was not offered by host spam.example[192.0.2.1]"),
+    (
+        "domain_not_found",
+        "Host or domain name not found. Name service error for name=greylisted.example type=MX: Host not found",
+    ),
+    (
+        "dns_failure",
+        "Host or domain name not found. Name service error for name=user-unknown.example type=MX: Host not found, try again",
+    ),
+    ("recipient_refused", "550 5.7.1 The recipient has blocked you; this is not a problem of your IP address"),
+    ("mailbox_disabled", "550 5.2.1 Account suspended for sending spam: ann@example.com"),
+    ("smtp_auth", "535 5.7.8 Authentication failed: too many failed attempts, user unknown or wrong password"),
+    ("bad_address", "501 5.1.3 Bad recipient address syntax: spam@quota@example.com"),
+    ("domain_no_mail", "556 5.1.10 example.com does not accept mail; the user may exist elsewhere"),
+    ("routing_loop", "554 5.4.6 Too many hops; is the mailbox full of forwards?"),
+    ("message_malformed", "550 5.6.0 Lone CR or LF in body: bare line feed, this is not a spam decision"),
+    ("rate_limited", "421 4.7.0 unusual rate: the user is known and the quota is not exceeded, but you send too fast"),
+    (
+        "ip_blocklisted",
+        "550 5.7.1 Mail from 192.0.2.3 refused, listed in our blacklist. The recipient address is valid.",
+    ),
+    ("protocol_error", "503 5.5.1 Bad sequence of commands (spam filter asks for HELO first)"),
+    ("system_full", "452 4.3.1 Insufficient system storage: mail queue partition full, not your mailbox"),
+    ("unknown", "550 5.0.0 sorry"),
+    ("unknown", "554 5.0.0 see http://www.example.com/mailbox-full.html for help"),
+]
+"""What a text says it is not, what was said before or elsewhere, and codes that say something else than the words."""
+
+CONDITIONS = [
+    (
+        "spam_content",
+        "554 5.7.1 Message rejected as spam. If this is not a spam problem, contact postmaster@example.com",
+    ),
+    ("ip_blocklisted", "554 5.7.1 Connection refused, please make sure that your IP is not blacklisted"),
+]
+"""The same words where they deny nothing."""
+
 OTHER_LANGUAGES = [
     ("user_unknown", "550 Benutzer unbekannt"),
     ("user_unknown", "550 5.1.1 El usuario no existe"),
@@ -190,6 +291,71 @@ OTHER_LANGUAGES = [
     ("rate_limited", "421 接続数が多すぎます"),
     ("sender_rejected", "550 Absenderadresse abgelehnt"),
     ("sender_auth_failed", "550 Échec de l'authentification SPF"),
+    ("user_unknown", "550 5.1.1 <anna@example.de>: Empfänger unbekannt, Postfach existiert nicht"),
+    ("mailbox_full", "552 5.2.2 Le quota de la boîte du destinataire est dépassé"),
+    ("mailbox_full", "452 4.2.2 Mailboxgröße überschritten"),
+    ("mailbox_full", "550 Skrzynka odbiorcy jest pełna"),
+    ("mailbox_full", "552 受信者のメールボックスの容量を超えました"),
+    ("mailbox_full", "552 用户邮箱空间已满"),
+    ("user_unknown", "550 该收件人不存在"),
+    ("user_unknown", "550 Brak takiego użytkownika"),
+    ("user_unknown", "550 Nie znaleziono użytkownika"),
+    ("user_unknown", "550 L'adresse du destinataire n'existe pas"),
+    ("user_unknown", "550 Destinatário não existe"),
+    ("user_unknown", "550 El destinatario no existe en este servidor"),
+    ("user_unknown", "550 Получатель не существует"),
+    ("user_unknown", "550 ユーザが見つかりません"),
+    ("spam_content", "554 5.7.1 Mensagem rejeitada por conter spam"),
+    ("spam_content", "554 5.7.1 Mensaje rechazado por contener spam"),
+    ("spam_content", "554 Wiadomość odrzucona jako spam"),
+    ("spam_content", "554 5.7.1 Nachricht als SPAM eingestuft und abgewiesen"),
+    ("ip_blocklisted", "554 5.7.1 Twój adres IP znajduje się na czarnej liście"),
+    ("ip_blocklisted", "554 5.7.1 Seu IP está em uma lista negra"),
+    ("ip_blocklisted", "554 5.7.1 Il tuo indirizzo IP è in una lista nera"),
+    ("relay_denied", "550 Relay nicht gestattet"),
+    ("relay_denied", "550 Retransmisión denegada"),
+    ("greylisted", "451 4.7.1 Liste grise en action, veuillez réessayer plus tard"),
+    ("greylisted", "450 4.7.1 Lista gris: intente de nuevo en 5 minutos"),
+    ("rate_limited", "421 Troppi messaggi da questo IP, riprovare più tardi"),
+    ("rate_limited", "450 4.7.1 Limite de mensagens por hora excedido"),
+    ("rate_limited", "421 Zbyt wiele połączeń"),
+    ("rate_limited", "450 发送频率过高，请稍后再试"),
+    ("message_too_big", "552 Il messaggio supera la dimensione massima consentita"),
+    ("message_too_big", "552 Nachricht überschreitet die maximale Größe"),
+    ("message_too_big", "552 Message dépasse la taille maximale autorisée"),
+    ("message_too_big", "552 A mensagem excede o tamanho máximo"),
+    ("message_too_big", "552 Wiadomość jest zbyt duża"),
+    ("message_too_big", "552 邮件大小超过限制"),
+    ("message_too_big", "552 メッセージサイズが制限を超えています"),
+    ("virus_attachment", "554 Virus in der Nachricht gefunden"),
+    ("virus_attachment", "554 La pièce jointe contient un virus"),
+    ("virus_attachment", "554 El mensaje contiene un virus"),
+    ("mailbox_disabled", "550 Konto zostało zablokowane"),
+    ("mailbox_disabled", "550 A conta foi desativada"),
+    ("mailbox_disabled", "550 Casella disattivata per inutilizzo"),
+    ("mailbox_disabled", "550 Почтовый ящик заблокирован"),
+    ("domain_not_found", "550 Domena nie istnieje"),
+    ("domain_not_found", "550 Il dominio non esiste"),
+    ("domain_not_found", "550 O domínio não existe"),
+    ("domain_not_found", "550 域名无法解析"),
+    ("smtp_auth", "535 Ошибка аутентификации"),
+    ("smtp_auth", "530 Authentifizierung erforderlich"),
+    ("smtp_auth", "530 Se requiere autenticación"),
+    ("server_error", "451 Erreur temporaire du serveur, réessayez plus tard"),
+    ("server_error", "451 Erro temporário no servidor"),
+    ("server_error", "421 Servicio temporalmente no disponible"),
+    ("server_error", "451 サーバーが混み合っています"),
+    ("policy_rejected", "550 Nachricht aufgrund von Richtlinien abgelehnt"),
+    ("policy_rejected", "550 Message refusé par la politique locale"),
+    ("sender_rejected", "550 Expéditeur refusé"),
+    ("sender_rejected", "550 Remitente rechazado: dominio no existe"),
+    ("sender_rejected", "553 Отправитель не существует"),
+    ("rdns_helo", "550 Kein PTR-Eintrag für 192.0.2.1"),
+    ("rdns_helo", "550 Votre serveur n'a pas de reverse DNS"),
+    ("rdns_helo", "550 Su servidor no tiene registro PTR"),
+    ("too_many_recipients", "452 Zu viele Empfänger"),
+    ("too_many_recipients", "452 Troppi destinatari"),
+    ("sender_auth_failed", "550 Nachricht abgelehnt wegen DMARC-Richtlinie"),
 ]
 
 
@@ -202,4 +368,9 @@ def test_hosts_addresses_urls_lying_codes_and_replies_in_replies_do_not_mislead(
 
 @pytest.mark.parametrize(("reason", "text"), OTHER_LANGUAGES)
 def test_the_usual_wordings_of_other_languages_are_understood(reason: str, text: str):
+    assert diagnose.reply(text).reason == reason
+
+
+@pytest.mark.parametrize(("reason", "text"), [*DENIALS_QUOTES_AND_LIES, *CONDITIONS])
+def test_denials_quotes_and_codes_that_lie_do_not_mislead(reason: str, text: str):
     assert diagnose.reply(text).reason == reason

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from smtplog.ask.rules import model
-from smtplog.ask.rules.model import Provider, Reason, Rule, RuleSet, Wanted
+from smtplog.ask.rules.model import Denials, Provider, Reason, Rule, RuleSet, Wanted
 from smtplog.ask.rules.phrases import phrases
 from smtplog.errors import QueryError
 from smtplog.read import keep
@@ -48,7 +48,7 @@ def load_rules(path: str | Path) -> RuleSet:
     kept = {rule.id: by_id.get(rule.id, rule) for rule in base.rules}
     fresh = [rule for rule in own.rules if rule.id not in kept]
     every = sorted([*fresh, *kept.values()], key=lambda rule: model.STEPS.index(rule.step))
-    return RuleSet(tuple(every), base.reasons, (*own.providers, *base.providers), base.spelling, base.doubts)
+    return replace(base, rules=tuple(every), providers=(*own.providers, *base.providers), keys=None)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _rule_set(
     spelling = known.spelling if known else data["spelling"]
     providers = tuple(_operators(path, data.get("operator", {})))
     operators = {p.name for p in (*providers, *(known.providers if known else ()))}
-    unknown = sorted(data.keys() - {*model.STEPS, "operator", "spelling", "reason", "doubts"})
+    unknown = sorted(data.keys() - {*model.STEPS, "operator", "spelling", "reason", "doubts", "denials"})
     if unknown:
         raise QueryError(f"{path}: there is no table [[{unknown[0]}]]; there are {', '.join(model.STEPS)} and operator")
     rules, seen = [], set()
@@ -87,7 +87,9 @@ def _rule_set(
             seen.add(rule.id)
             rules.append(rule)
     doubts = phrases(data.get("doubts", []), spelling)
-    return RuleSet(tuple(rules), reasons, providers, spelling, doubts, keys)
+    denied = data.get("denials", {"phrases": [], "doubted": []})
+    denials = Denials(phrases(denied["phrases"], spelling), frozenset(denied["doubted"]))
+    return RuleSet(tuple(rules), reasons, providers, spelling, doubts, denials, keys)
 
 
 def _operators(path: Path, tables: dict[str, Any]) -> Iterator[Provider]:

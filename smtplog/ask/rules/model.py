@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 
-from smtplog.ask.rules.phrases import Phrase, keys_of
+from smtplog.ask.rules.phrases import GAP, Phrase, keys_of
 from smtplog.ask.rules.wording import Seen, parents
 
 STEPS = ("provider", "text", "enhanced", "basic", "state")
@@ -151,6 +151,30 @@ class Hit:
     sign: str | None
 
 
+@dataclass(frozen=True)
+class Denials:
+    """How a text says what it is not: `not a spam problem`."""
+
+    phrases: tuple[Phrase, ...] = ()
+    doubted: frozenset[str] = frozenset()
+    """Words before which it says no such thing: `if this is not a spam problem`."""
+
+    @cached_property
+    def _anchors(self) -> frozenset[str]:
+        return frozenset(key for phrase in self.phrases for key in phrase.anchors)
+
+    def taken_out(self, seen: Seen) -> tuple[str, ...]:
+        """The words of a text, those that are denied empty."""
+        if self._anchors.isdisjoint(seen.places):
+            return seen.words
+        for phrase in self.phrases:
+            span = phrase.find(seen)
+            if span and self.doubted.isdisjoint(seen.words[max(span[0] - GAP, 0) : span[0]]):
+                words = (*seen.words[: span[0]], *[""] * (span[1] - span[0]), *seen.words[span[1] :])
+                return self.taken_out(Seen(words, seen.signs))
+        return seen.words
+
+
 Candidates = list[tuple[Rule, Collection[int]]]
 """Rules in their order, each with the numbers of its phrases (of `any`) that may be there."""
 
@@ -172,6 +196,7 @@ class RuleSet:
     spelling: Mapping[str, str]
     doubts: tuple[Phrase, ...] = ()
     """Phrases beside which no address is given up, whatever else is said."""
+    denials: Denials = field(default_factory=Denials, repr=False)
     keys: Mapping[str, Sequence[Sequence[int]]] | None = field(default=None, repr=False)
     """What `phrase_keys` gives, where it is known before."""
 
@@ -259,14 +284,14 @@ class RuleSet:
         return sorted({max(sign.replace("?", "*").split("*"), key=len) for sign in every})
 
     def known(self, seen: Seen) -> Seen:
-        """What rules can tell apart: without the signs that none of them looks for."""
+        """What rules can tell apart: without what the text denies, and the signs that none of them looks for."""
         plain, wild = self._signs
         signs = frozenset(
             sign
             for sign in seen.signs
             if sign in plain or (sign[:2] in wild and any(fnmatchcase(sign, w) for w in wild[sign[:2]]))
         )
-        return Seen(seen.words, signs)
+        return Seen(self.denials.taken_out(seen), signs)
 
     @lru_cache(maxsize=1 << 14)  # noqa: B019 - as above
     def first(self, seen: Seen, context: Context, steps: tuple[str, ...], *, textual_only: bool = False) -> Hit | None:

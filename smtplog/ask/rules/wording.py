@@ -137,7 +137,24 @@ def peel(text: str) -> Peeled:
         stage = next((stage for beginning, stage in STAGES if said.startswith(beginning)), None)
         if found_stage[0].startswith("(") and found_stage.start() > start:
             end = found_stage.start()
-    return Peeled(start, end, before, stage)
+    footnote = grammar.compiled("reply", "footnote").search(text, start + 1, end)
+    end = footnote.start() if footnote else end
+    last = _last_word(text[start:end])
+    return Peeled(start + last, end, before or start + last if last else before, stage)
+
+
+def _last_word(reply: str) -> int:
+    """Where the lines begin that decide, in a reply whose lines have different enhanced codes: those of the last one.
+
+    RFC 2034 s.4 wants the same code on every line; where they differ, the lines before only lead up to the last.
+    """
+    if "-" not in reply[:5]:
+        return 0
+    parts = replies.parts(reply)
+    codes = [replies.parts(line).enhanced_code for line in parts.lines]
+    if None in codes or len(set(codes)) < 2:
+        return 0
+    return reply.find(parts.lines[codes.index(parts.enhanced_code)])
 
 
 def _begun(text: str, start: int) -> int:
