@@ -225,6 +225,10 @@ class Scope:
             elif kind == "host" and (dot := _sentence_end(text)):
                 found.append((fold(text[:dot]), start, start + dot))
                 found.append((fold(text[dot + 1 :]), start + dot + 1, token.end()))
+            elif kind == "reference":
+                name = text.partition("=")[0]
+                found.append((fold(name), start, start + len(name)))
+                found.append((MASK, start + len(name) + 1, token.end()))
             elif kind in {"host", "url"}:
                 found.append((MASK, start, token.end()))
             elif text != code:
