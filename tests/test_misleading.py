@@ -370,6 +370,86 @@ DENIALS_QUOTES_AND_LIES = [
     ("bad_address", '553 5.1.3 "bob smith@example.com": address contains illegal characters'),
     ("domain_no_mail", "521 5.3.2 mx.example.com does not accept mail, see RFC 7504"),
     ("message_too_big", "552 5.3.4 Message too big for system; spam score 0.0"),
+    (
+        "user_unknown",
+        "550 5.1.1 unknown recipient; if you think you were blocked by mistake, see https://example.com/spam",
+    ),
+    (
+        "ip_blocklisted",
+        "550 5.7.1 Blocked - see https://ipcheck.proofpoint.com/?ip=192.0.2.1 (this is not about the recipient's quota)",
+    ),
+    (
+        "greylisted",
+        "451 4.7.1 <bob@spam-trap.example>: Recipient address rejected: Temporarily greylisted for 300 seconds, see http://greylist.example/policy",
+    ),
+    ("mailbox_full", "550 5.7.1 <bob@example.com>: quota limit reached, message not accepted (policy 12)"),
+    ("rate_limited", "450 4.7.1 You've exceeded your sending limit to this domain. Your reputation is fine."),
+    (
+        "sender_rejected",
+        "553 5.1.8 <news@shop.example>... Domain of sender address does not exist; not listed on any blacklist",
+    ),
+    (
+        "spam_content",
+        "550 5.7.1 This message scored 17.2 points and was classified as spam; user unknown errors are handled elsewhere",
+    ),
+    ("relay_denied", "550 5.7.1 <bob@quota.example>... Relaying denied. Proper authentication required."),
+    ("smtp_auth", "535 5.7.8 Error: authentication failed: user unknown"),
+    ("virus_attachment", "550 5.7.1 Virus found: Eicar in attachment quota-exceeded.zip"),
+    (
+        "bad_reputation",
+        "421 4.7.0 Message from (192.0.2.1) temporarily deferred because of user complaints - 4.16.55.1; see https://postmaster.yahooinc.com/error-codes",
+    ),
+    (
+        "domain_not_found",
+        "Host or domain name not found. Name service error for name=mailbox.full.example type=AAAA: Host not found",
+    ),
+    (
+        "tls_failed",
+        "host mx.blocked.example[192.0.2.1] said: 450 4.7.1 Server requires TLS; certificate expired (in reply to MAIL FROM command)",
+    ),
+    ("unknown", "550 5.0.0 <user-unknown@mailbox-full.example>: <https://spam.example/virus>"),
+    (
+        "recipient_refused",
+        "550 5.7.1 bob@example.com: the recipient accepts mail only from allowed senders; spam is handled elsewhere",
+    ),
+    ("policy_rejected", "550 5.7.1 Message violates our corporate email policy (rule 22)"),
+    ("protocol_error", "501 5.5.4 Syntax error in parameters: SIZE=virus"),
+    ("message_malformed", "554 5.6.0 Message contains bare LF: malware scanners need CRLF"),
+    ("too_many_recipients", "550 5.5.3 Too many recipients received this session; blacklisted words are not the cause"),
+    ("mailbox_disabled", "550 5.2.1 This account is inactive and no longer accepts mail, the quota is not the reason"),
+    ("timeout", "lost connection with mx.example.com[192.0.2.1] while sending DATA command (virus scanner?)"),
+    ("connection_failed", "connect to spamhaus.example[192.0.2.1]:25: Connection refused"),
+    (
+        "rdns_helo",
+        "550 5.7.25 The IP address sending this message does not have a PTR record; this is unrelated to the content",
+    ),
+    ("message_too_big", "552 5.2.3 Message exceeds local size limit of 10 MB. Mailbox has room for 2 GB."),
+    ("local_delivery", "can't create user output file. Command output: procmail: Couldn't create \"/var/mail/spam\""),
+    ("dns_failure", "451 4.4.3 Recipient domain lookup failed: SERVFAIL for user-unknown.example"),
+    (
+        "sender_auth_failed",
+        "550 5.7.23 <x@y.example>: SPF fail - 192.0.2.1 is not allowed to send mail for y.example. Please see http://www.openspf.net/Why?id=bob%40quota.example",
+    ),
+    ("user_unknown", "5.1.1 bob@gmail.example"),
+    ("domain_blocklisted", "550 5.7.1 The link http://mailbox-full.example/ in your message is on the Spamhaus DBL"),
+    (
+        "ip_blocklisted",
+        "550 5.7.1 Service unavailable, Client host [192.0.2.1] blocked using Spamhaus. To request removal from this list see https://www.spamhaus.org/query/ip/192.0.2.1 (AS16012611) [x.prod.protection.outlook.com]",
+    ),
+    (
+        "user_unknown",
+        "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient bob@spam.example not found by SMTP address lookup",
+    ),
+    (
+        "recipient_rate_limited",
+        "550-5.2.1 The user you are trying to contact is receiving mail at a rate that\\n550-5.2.1 prevents additional messages from being delivered.\\n550 5.2.1 For more information, please visit https://support.google.com/mail/?p=ReceivingRatePerm - gsmtp",
+    ),
+    ("domain_no_mail", "550 5.1.10 <bob@example.com>: Domain example.com does not accept mail (nullMX)"),
+    ("system_full", "451 4.3.1 Insufficient system storage, user quota ok"),
+    (
+        "mailbox_full",
+        "554 5.2.2 mailbox full;STOREDRV.Deliver.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded; Failed to process message due to a permanent exception",
+    ),
 ]
 """What a text says it is not, what was said before or elsewhere, and codes that say something else than the words."""
 

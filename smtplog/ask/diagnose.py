@@ -3,8 +3,8 @@
 Two engines, one answer: `reply` takes one text, `column` a frame of deliveries. Both make the text a template first,
 then ask the same function; `column` asks it once for every distinct template, host and code.
 
-The decision has a fixed order: the innermost reply; what its operator means by it; what its words mean; what its
-enhanced code means; what its basic code means; stage and status. Rules are data (`rules/rules.toml`); `unknown` is an
+The decision has a fixed order: the innermost reply; what its operator means by it; what its words mean, those first
+that its enhanced code agrees with; what its enhanced code means; what its basic code means; stage and status. Rules are data (`rules/rules.toml`); `unknown` is an
 answer.
 """
 
@@ -138,15 +138,19 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
     enhanced = inner.enhanced_code or question.enhanced_code
     stage = _SAME_STAGE.get(question.stage or "", question.stage) or peeled.stage
 
-    def asked(scope: wording.Scope, *steps: str, textual_only: bool = False) -> Hit | None:
+    def asked(scope: wording.Scope, *steps: str, textual_only: bool = False, reason: str = "") -> Hit | None:
         told = question.providers | rules.providers_told(scope.signs)
         context = Context(told, code if scope is inner else scope.code, enhanced, stage, question.status)
-        return rules.first(rules.known(scope.seen), context, steps, textual_only=textual_only)
+        return rules.first(rules.known(scope.seen), context, steps, textual_only=textual_only, reason=reason)
 
     scope, offset = inner, peeled.start
     hit = None
     if code is None or code >= 400:
         hit = asked(inner, "provider", "text")
+        if hit and hit.rule.step == "text" and enhanced:
+            coded = asked(inner, "enhanced")
+            if coded and coded.rule.is_clear and coded.rule.reason != hit.rule.reason:
+                hit = asked(inner, "text", reason=coded.rule.reason) or hit
         if hit is None and peeled.before:
             around = wording.Scope(template[: peeled.before], rules.spelling)
             hit = asked(around, "provider", "text", textual_only=True)

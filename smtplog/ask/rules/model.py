@@ -77,6 +77,8 @@ class Rule:
     enhanced: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
+    is_clear: bool = False
+    """A code so plain that words of the same reason beside it decide before all other words."""
     is_reply: bool | None = None
     """True: only inside an SMTP reply; False: only in the sending server's own words."""
     wanted: Wanted = field(default=Wanted(), repr=False)
@@ -294,7 +296,9 @@ class RuleSet:
         return Seen(self.denials.taken_out(seen), signs)
 
     @lru_cache(maxsize=1 << 14)  # noqa: B019 - as above
-    def first(self, seen: Seen, context: Context, steps: tuple[str, ...], *, textual_only: bool = False) -> Hit | None:
+    def first(
+        self, seen: Seen, context: Context, steps: tuple[str, ...], *, textual_only: bool = False, reason: str = ""
+    ) -> Hit | None:
         """The first rule of these steps that fits.
 
         Args:
@@ -302,11 +306,13 @@ class RuleSet:
             context: codes, stage, status, operators.
             steps: some of `STEPS`.
             textual_only: leave out the rules that look at no words.
+            reason: only rules of this reason, and none of the weak ones; "": any.
         """
         for rule, which in self.candidates(seen, context.providers):
             if (
                 rule.step in steps
                 and (rule.is_textual or not textual_only)
+                and (not reason or (rule.reason == reason and rule.suppress))
                 and (hit := rule.fits(seen, context, which))
             ):
                 return hit
