@@ -33,6 +33,8 @@ _NOT_FINAL = SUCCESSES | {"deferred", "temp_rejected"}
 _BEFORE_RECIPIENT = frozenset({"connect", "greeting", "helo", "starttls", "auth", "mail"})
 _SAME_STAGE = {"ehlo": "helo", "lhlo": "helo"}
 """The verbs themselves name the stage, too."""
+_OF_THE_SESSION = frozenset({500, 502, 503, 504, 521, 523, 530, 534, 535, 538})
+"""Codes that speak of commands, login and encryption (RFC 5321 s.4.2.2, RFC 4954, RFC 3207), never of one mailbox."""
 _SURE_STEPS = frozenset({"provider", "text", "enhanced"})
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _BY_CODE = {2: None, 3: None, 4: "soft", 5: "hard"}
@@ -336,6 +338,7 @@ def _is_final(diagnosis: Diagnosis, status: str | None) -> bool:
     return (
         is_said
         and not is_temporary
+        and code not in _OF_THE_SESSION
         and diagnosis.persistence == "hard"
         and status not in _NOT_FINAL
         and diagnosis.stage not in _BEFORE_RECIPIENT
