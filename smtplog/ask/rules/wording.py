@@ -37,9 +37,10 @@ STAGES = (
     ("ehlo", "helo"), ("helo", "helo"), ("lhlo", "helo"), ("starttls", "starttls"), ("auth", "auth"),
     ("sending mail", "mail"), ("mail", "mail"), ("sending rcpt", "rcpt"), ("rcpt", "rcpt"),
     ("sending data command", "data"), ("data", "data"), ("quit", "quit"), ("sending quit", "quit"),
+    ("my name", "helo"), ("sender was", "mail"), ("like recipient", "rcpt"), ("i sent", "end_of_data"), ("greeting", "greeting"),
     ("end of data", "end_of_data"), ("bdat", "end_of_data"), ("sending", "end_of_data"),
 )  # fmt: skip
-"""How the MTAs name the moment (Postfix src/smtp/smtp_proto.c, Exim src/transports/smtp.c) -> stage; first fit wins."""
+"""How the MTAs name the moment (Postfix src/smtp/smtp_proto.c, Exim src/transports/smtp.c, qmail-remote.c) -> stage; first fit wins."""
 
 _TOP_LEVELS = frozenset({"com", "net", "org", "info", "biz", "de", "uk", "eu", "ru", "fr", "io"})
 
