@@ -64,7 +64,7 @@ def test_the_hint_is_that_of_the_rule_that_understood_the_text():
 
 
 def test_a_block_that_meets_many_recipients_is_an_incident_and_nobody_is_given_up():
-    found = told(*((f"u{n}@example.com", "bounced", TEXTS["block"]) for n in range(9)))
+    found = at_once(*blocked([*range(9)]))
     assert [(row["reason"], row["is_incident"]) for row in found.groups] == [("ip_blocklisted", True)]
     assert found.suppressions == []
 
@@ -88,3 +88,91 @@ def test_an_address_that_mail_arrived_at_afterwards_is_alive():
 def test_an_address_that_was_only_put_off_afterwards_is_not_given_up():
     dead, later = UNKNOWN_USER.format("a@example.com"), TEXTS["grey"].format("a@example.com")
     assert addresses(told(("a@example.com", "bounced", dead), ("a@example.com", "deferred", later))) == []
+
+
+def at_once(*rows: tuple[str, str, str | None, str | None, float]) -> Failures:
+    """What is said of deliveries, given as address, status, text, next hop and minute."""
+    frame = pl.DataFrame(
+        [
+            {
+                "at": START + timedelta(minutes=minute), "source": "mail.log", "line": n + 1, "status": status,
+                "recipient": address, "recipient_domain": address.rpartition("@")[2], "relay_name": relay,
+                "relay_ip": None, "reply_code": None, "enhanced_code": None,
+                "reply_text": None, "detail": text, "stage": "rcpt", "is_internal": False,
+            }
+            for n, (address, status, text, relay, minute) in enumerate(rows)
+        ],
+        infer_schema_length=None,
+    )  # fmt: skip
+    found = Failures()
+    found.take([{"deliveries": frame.hstack(diagnose.column(frame))}])
+    return found
+
+
+HOP = "mx.example.com"
+
+
+def blocked(minutes: list[float]) -> list[tuple[str, str, str | None, str | None, float]]:
+    return [(f"u{n}@example.com", "bounced", TEXTS["block"], HOP, minute) for n, minute in enumerate(minutes)]
+
+
+def test_an_incident_says_how_many_were_hit_and_when():
+    (row,) = at_once(*blocked([0, 2, 4, 6, 8, 900])).groups
+    assert row["is_incident"]
+    assert row["incident_recipients"] == 5
+    assert (row["incident_at"], row["incident_until"]) == (START, START + timedelta(minutes=8))
+    assert row["recipients"] == 6
+
+
+def test_the_same_number_spread_over_the_day_is_no_incident():
+    (row,) = at_once(*blocked([100 * n for n in range(9)])).groups
+    assert not row["is_incident"]
+    assert row["incident_at"] is None
+
+
+def test_few_refusals_among_much_that_arrives_are_no_incident():
+    arrived = [(f"ok{n}@example.com", "sent", None, HOP, n / 4) for n in range(40)]
+    (row,) = at_once(*blocked([0, 2, 4, 6, 8]), *arrived).groups
+    assert not row["is_incident"]
+    later = [(address, status, text, relay, minute + 60) for address, status, text, relay, minute in arrived]
+    (row,) = at_once(*blocked([0, 2, 4, 6, 8]), *later).groups
+    assert row["is_incident"], "what arrived after the block was lifted does not count"
+
+
+def test_what_concerns_single_recipients_is_no_incident_however_many_there_are():
+    rows = [(f"u{n}@example.com", "bounced", UNKNOWN_USER.format("x@example.com"), HOP, n) for n in range(9)]
+    (row,) = at_once(*rows).groups
+    assert not row["is_incident"]
+
+
+def test_what_this_host_turns_away_itself_is_no_incident_unless_it_is_out_of_order():
+    block, broken = TEXTS["block"], "451 4.3.5 <x@example.com>: Server configuration error"
+    (row,) = at_once(*((f"u{n}@example.com", "rejected", block, None, n) for n in range(9))).groups
+    assert not row["is_incident"]
+    (row,) = at_once(*((f"u{n}@example.com", "temp_rejected", broken, None, n) for n in range(9))).groups
+    assert row["is_incident"]
+
+
+def test_one_reason_with_temporary_and_final_refusals_is_one_row():
+    soft = [
+        (f"v{n}@example.com", "deferred", "421 4.7.0 [192.0.2.1] blocked using zen.spamhaus.org", HOP, n)
+        for n in range(5)
+    ]
+    (row,) = at_once(*soft, *blocked([5, 6])).groups
+    assert (row["attempts"], row["statuses"]) == (7, ["bounced", "deferred"])
+
+
+def test_an_outage_of_this_host_that_meets_many_operators_is_one_incident():
+    text = "connect to mx.d{0}.example[192.0.2.{0}]:25: Network is unreachable"
+    rows = [(f"u@d{n}.example", "deferred", text.format(n), None, n) for n in range(8)]
+    alone = ("u@later.example", "deferred", text.format(99), None, 900)
+    first, second = at_once(*rows, alone).groups
+    assert (first["operator"], first["recipients"], first["is_incident"]) == ("several operators", 8, True)
+    assert (second["operator"], second["is_incident"]) == ("later.example", False)
+    arrived = [(f"ok{n}@example.com", "sent", None, HOP, n / 4) for n in range(40)]
+    assert not any(row["is_incident"] for row in at_once(*rows, *arrived).groups), "mail leaves: the others are down"
+
+
+def test_no_trend_is_told_of_a_few_attempts():
+    assert [row["trend"] for row in at_once(*blocked([0])).groups] == ["steady"]
+    assert [row["trend"] for row in at_once(*blocked([0, 90, 92, 94, 96])).groups] == ["rising"]

@@ -20,10 +20,17 @@ _COLUMNS = frozenset(
      "reply_text", "detail", "stage", "reason", "reason_detail", "persistence", "actor", "is_internal"}
 )  # fmt: skip
 _CONTEXT = ("relay_name", "stage", "enhanced_code", "reply_code", "status")
-_INCIDENT_REASONS = ("ip_blocklisted", "domain_blocklisted", "bad_reputation", "rate_limited", "connection_failed", "timeout",
-                     "server_error", "dns_failure", "tls_failed")  # fmt: skip
+_INBOUND = ("rejected", "temp_rejected")
 _INCIDENT_RECIPIENTS = 5
-"""A block or outage that meets so many recipients is one incident."""
+_INCIDENT_WINDOW, _INCIDENT_STEP = "1h", "15m"
+"""A block or outage is an incident where it hits so many recipients within so long, and more than mail arrived at."""
+_OUTAGE_OPERATORS = 5
+"""The same reason at so many operators within the hour is an outage of this host's own, if none of them has half of it."""
+SEVERAL = "several operators"
+_INCIDENT = ("incident_recipients", "incident_at", "incident_until")
+_KEYS = ("reason", "operator")
+_TREND_ATTEMPTS = 4
+"""Of fewer attempts no trend is told."""
 
 
 @dataclass
@@ -36,7 +43,8 @@ class Failures:
         top: groups to give out.
 
     Attributes:
-        groups: reason x operator, the largest first.
+        groups: reason x operator, incidents first, then the largest. Of an incident `incident_recipients` were hit
+            from `incident_at` to `incident_until`, its busiest hour.
         unclassified: texts of no known reason by their wording.
         suppressions: addresses safe to leave out.
     """
@@ -58,24 +66,33 @@ class Failures:
     def take(self, batches: Iterable[Mapping[str, pl.DataFrame]]) -> None:
         """Group what a run of these tables gives out."""
         keep = pl.col("status").is_in(FAILED) & ~pl.col("is_internal") & self._condition()
-        kept, arrived = [], []
+        kept, arrived, passed = [], [], []
         for frames in batches:
             if "deliveries" in frames:
                 kept.append(frames["deliveries"].filter(keep))
-                arrived.append(_arrivals(frames["deliveries"]))
+                came = frames["deliveries"].filter(pl.col("status").is_in(ARRIVED) & pl.col("recipient").is_not_null())
+                arrived.append(came.group_by("recipient").agg(arrived_at=pl.col("at").max()))
+                passed.append(_passed(came.filter(~pl.col("is_internal")), self.rules))
         if not kept:
             return
         whole = pl.concat(kept)
         whole = whole.with_columns(operator=_operators(whole, self.rules))
-        self.groups = _groups(whole, self.top, self.rules)
+        through = pl.concat(passed)
+        whole = _outages(whole, through, self.rules)
+        incidents = _incidents(whole, through, self.rules)
+        self.groups = _groups(whole, incidents, self.top, self.rules)
         self.unclassified = _clusters(whole.filter(pl.col("reason") == "unknown"), self.top)
         self.suppressions = _suppressions(whole, _latest(arrived), self.rules)
 
 
-def _arrivals(frame: pl.DataFrame) -> pl.DataFrame:
-    """The recipients that mail arrived at, each with the last time."""
-    came = frame.filter(pl.col("status").is_in(ARRIVED) & pl.col("recipient").is_not_null())
-    return came.group_by("recipient").agg(arrived_at=pl.col("at").max())
+def _passed(came: pl.DataFrame, rules: diagnose.RuleSet | None) -> pl.DataFrame:
+    """How much mail arrived in each minute, by operator, and for each domain: what came in is refused by domain."""
+    named = came.select("recipient_domain", _operators(came, rules), minute=pl.col("at").dt.truncate("1m"))
+    of_domains = named.filter(pl.col("recipient_domain") != pl.col("operator")).with_columns(
+        operator=pl.col("recipient_domain")
+    )
+    both = pl.concat([named.with_columns(is_domain=False), of_domains.with_columns(is_domain=True)])
+    return both.group_by("operator", "is_domain", "minute").agg(arrived=pl.len())
 
 
 def _latest(arrived: list[pl.DataFrame]) -> pl.DataFrame:
@@ -105,32 +122,107 @@ def _stem(host: str) -> str:
     return ".".join(labels[-2:]) if len(labels) > 2 and not host.replace(".", "").isdigit() else host
 
 
-def _groups(whole: pl.DataFrame, top: int, rules: diagnose.RuleSet | None) -> list[dict[str, Any]]:
+def _outages(whole: pl.DataFrame, passed: pl.DataFrame, rules: diagnose.RuleSet | None) -> pl.DataFrame:
+    """Failures of one reason at many operators at once, while hardly any mail left: then it is this host's own outage.
+
+    Returns:
+        The frame, with one name for the operators in the hours of such an outage.
+    """
+    hours = _hours(whole, rules, ("reason",)).filter(
+        (pl.col("operators") >= _OUTAGE_OPERATORS) & (pl.col("largest") <= pl.col("incident_recipients") / 2)
+    )
+    everywhere = passed.filter(~pl.col("is_domain")).group_by("minute").agg(pl.col("arrived").sum())
+    hours = _worse_than_what_arrived(hours, everywhere, ("reason",))
+    is_outage = pl.lit(False)
+    for reason, begin, end in hours.select("reason", "incident_at", "incident_until").iter_rows():
+        is_outage |= (pl.col("reason") == reason) & pl.col("at").is_between(begin, end)
+    return whole.with_columns(operator=pl.when(is_outage).then(pl.lit(SEVERAL)).otherwise("operator"))
+
+
+def _incidents(whole: pl.DataFrame, passed: pl.DataFrame, rules: diagnose.RuleSet | None) -> pl.DataFrame:
+    """Which reasons hit many recipients of an operator at once, each with its busiest hour."""
+    hours = _worse_than_what_arrived(_hours(whole, rules, _KEYS), passed, _KEYS)
+    busiest = hours.sort("incident_recipients", "incident_at", descending=[True, False])
+    return busiest.unique(_KEYS, keep="first", maintain_order=True)
+
+
+def _hours(whole: pl.DataFrame, rules: diagnose.RuleSet | None, keys: tuple[str, ...]) -> pl.DataFrame:
+    """The hours in which many recipients were hit.
+
+    Only by reasons that hit all recipients alike. What this host itself turns away does not count, unless it was out
+    of order.
+    """
+    reasons = (rules or diagnose.built_in()).reasons
+    alike = [name for name, reason in reasons.items() if reason.is_shared]
+    is_ours = pl.col("status").is_in(_INBOUND) & (pl.col("actor") != "receiver")
+    return (
+        whole.filter(pl.col("reason").is_in(alike) & ~is_ours & pl.col("at").is_not_null())
+        .select(*_KEYS, "at", "recipient", moment=pl.col("at"), named=pl.col("operator"))
+        .sort("at")
+        .group_by_dynamic("at", every=_INCIDENT_STEP, period=_INCIDENT_WINDOW, group_by=keys)
+        .agg(
+            incident_recipients=_different("recipient"), incident_at=pl.col("moment").min(),
+            incident_until=pl.col("moment").max(), operators=_different("named"),
+            largest=pl.col("named").unique_counts().max(),
+        )
+        .filter(pl.col("incident_recipients") >= _INCIDENT_RECIPIENTS)
+    )  # fmt: skip
+
+
+def _worse_than_what_arrived(hours: pl.DataFrame, passed: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
+    """The hours in which more recipients were hit than mail arrived, at that operator where the keys name one."""
+    by = [key for key in keys if key in passed.columns]
+    so_far = pl.col("arrived").cum_sum()
+    sums = passed.sort("minute").select(*by, "minute", so_far=so_far.over(by) if by else so_far)
+
+    def arrived(until: pl.Expr, *, inclusive: bool) -> pl.Series:
+        at = hours.select(*by, minute=until).with_row_index().sort("minute")
+        met = at.join_asof(sums, on="minute", by=by or None, allow_exact_matches=inclusive, check_sortedness=False)
+        return met.sort("index")["so_far"].fill_null(0)
+
+    before = arrived(pl.col("incident_at").dt.truncate("1m"), inclusive=False)
+    after = arrived(pl.col("incident_until"), inclusive=True)
+    return hours.filter(hours["incident_recipients"] > after - before).select(*keys, *_INCIDENT)
+
+
+def _different(name: str) -> pl.Expr:
+    return pl.col(name).drop_nulls().n_unique()
+
+
+def _groups(
+    whole: pl.DataFrame, incidents: pl.DataFrame, top: int, rules: diagnose.RuleSet | None
+) -> list[dict[str, Any]]:
     first, last = whole["at"].min(), whole["at"].max()
     middle = first + (last - first) / 2 if first is not None and last is not None else None  # type: ignore[operator]
     late = (pl.col("at") > middle).sum() if middle is not None else pl.lit(0)
     text = pl.coalesce("reply_text", "detail")
     grouped = (
         whole.sort("at")
-        .group_by("reason", "operator", "persistence", "actor", maintain_order=True)
+        .group_by(*_KEYS, maintain_order=True)
         .agg(
-            attempts=pl.len(), recipients=pl.col("recipient").n_unique(), domains=pl.col("recipient_domain").n_unique(),
+            persistence=pl.col("persistence").last(), actor=pl.col("actor").last(), attempts=pl.len(),
+            recipients=_different("recipient"), domains=_different("recipient_domain"),
             first_at=pl.col("at").min(), last_at=pl.col("at").max(), late=late, example=text.last(),
             said=pl.struct("detail", *_CONTEXT).last(),
             source=pl.col("source").last(), line=pl.col("line").last(), statuses=pl.col("status").unique().sort(),
         )
-        .sort("recipients", "attempts", "reason", "operator", descending=[True, True, False, False])
+        .join(incidents, on=_KEYS, how="left", nulls_equal=True)
+        .with_columns(is_incident=pl.col("incident_at").is_not_null())
+        .sort("is_incident", "recipients", "attempts", *_KEYS, descending=[True, True, True, False, False])
         .head(top)
     )  # fmt: skip
     rows = grouped.to_dicts()
     for row in rows:
-        late_n = row.pop("late")
-        row["trend"] = (
-            "rising" if late_n > 0.7 * row["attempts"] else "falling" if late_n < 0.3 * row["attempts"] else "steady"
-        )
-        row["is_incident"] = row["reason"] in _INCIDENT_REASONS and row["recipients"] >= _INCIDENT_RECIPIENTS
+        row["trend"] = _trend(row.pop("late"), row["attempts"])
         row["hint"] = _hint(row["reason"], row["example"], row.pop("said"), rules)
     return rows
+
+
+def _trend(late: int, attempts: int) -> str:
+    """How the attempts lie in the time of the log: most in its second half, most in its first, or neither."""
+    if attempts < _TREND_ATTEMPTS:
+        return "steady"
+    return "rising" if late > 0.7 * attempts else "falling" if late < 0.3 * attempts else "steady"
 
 
 def _hint(reason: str | None, example: str | None, said: dict[str, Any], rules: diagnose.RuleSet | None) -> str | None:

@@ -33,6 +33,8 @@ class Reason:
     persistence: str | None = None
     suppress_days: int = 0
     """How long an address may be left out after this; 0: never because of this."""
+    is_shared: bool = False
+    """Whether it is no matter of one recipient or message: many at once are one incident."""
 
 
 @dataclass(frozen=True)
