@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import polars as pl
 
 from smtplog.ask import diagnose
 from smtplog.ask.failures import Failures
+from smtplog.show import failures as show
 
 START = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 UNKNOWN_USER = "550 5.1.1 <{}>: Recipient address rejected: User unknown"
@@ -176,3 +178,15 @@ def test_an_outage_of_this_host_that_meets_many_operators_is_one_incident():
 def test_no_trend_is_told_of_a_few_attempts():
     assert [row["trend"] for row in at_once(*blocked([0])).groups] == ["steady"]
     assert [row["trend"] for row in at_once(*blocked([0, 90, 92, 94, 96])).groups] == ["rising"]
+
+
+def test_for_eyes_an_incident_says_what_hit_how_many_when_and_what_to_do():
+    out = StringIO()
+    show.show(at_once(*blocked([0, 2, 4, 6, 8])), "text", out)
+    lines = [line.rstrip() for line in out.getvalue().splitlines()]
+    assert lines[:3] == [
+        "INCIDENT: ip_blocklisted at example.com",
+        "  at once     5 recipients within 8 minutes from 2026-11-20 10:00:00 UTC",
+        "  in all      5 recipients, 1 domain, 5 attempts; bounced",
+    ]
+    assert "  who acts    the sending side" in lines

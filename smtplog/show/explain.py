@@ -13,7 +13,13 @@ from rich.text import Text
 from smtplog.ask.explain import Answer
 from smtplog.show import render
 
-_RETRY = {"yes": "yes", "no": "no", "after_fix": "only after it is mended", "unclear": "unclear"}
+ACTORS = {
+    "sender": "the sending side", "recipient": "the recipient or their administrator",
+    "receiver": "the postmaster of the receiving server", "network": "whoever runs the network or the name service",
+    "local": "the administrator of this host", "nobody": "nobody: waiting helps", "human": "somebody has to read it",
+}  # fmt: skip
+"""Who must act, in words."""
+_RETRY = {"yes": "Yes. ", "no": "No. ", "after_fix": "Not yet. ", "unclear": "Unclear. "}
 
 
 def show(answers: Iterable[Answer], form: str, stream: IO[str]) -> None:
@@ -32,32 +38,32 @@ def show(answers: Iterable[Answer], form: str, stream: IO[str]) -> None:
 def _grid(answer: Answer) -> Table:
     d = answer.diagnosis
     wait = f" The text asks to wait {d.retry_after_s} s." if d.retry_after_s else ""
-    rows = [
+    return grid(
         ("reason", f"{d.reason}{f' ({d.reason_detail})' if d.reason_detail else ''}"),
         ("recipient", answer.recipient),
         ("meaning", d.meaning),
-        ("who acts", d.actor),
+        ("who acts", ACTORS.get(d.actor, d.actor)),
         ("what to do", d.hint),
-        (
-            "retry helps",
-            f"{_RETRY.get(d.retry, d.retry)}: {d.retry_when}{wait}" if d.retry_when else _RETRY.get(d.retry, d.retry),
-        ),
+        ("retry", f"{_RETRY.get(d.retry, '')}{d.retry_when}{wait}"),
         ("persistence", d.persistence),
-        ("reply", f"{d.reply_code}: {d.reply_code_meaning}" if d.reply_code else None),
-        (
-            "enhanced",
-            f"{d.enhanced_code}: {d.enhanced_code_meaning}"
-            if d.enhanced_code and d.enhanced_code_meaning
-            else d.enhanced_code,
-        ),
-        ("said", d.reply_text or None),
+        ("code", _code(d.reply_code, d.reply_code_meaning)),
+        ("enhanced", _code(d.enhanced_code, d.enhanced_code_meaning)),
+        ("said", d.reply_text),
         ("evidence", d.evidence),
-        ("rule", f"{d.rule} ({d.step})" if d.rule else "none fits"),
-    ]
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold")
-    grid.add_column(overflow="fold")
+        ("rule", f"{d.rule} ({d.step}; {d.source})" if d.rule else "none fits"),
+    )
+
+
+def _code(code: object, meaning: str | None) -> str | None:
+    return f"{code}: {meaning}" if code and meaning else str(code) if code else None
+
+
+def grid(*rows: tuple[str, str | None]) -> Table:
+    """Names and what stands behind them, without what is empty."""
+    found = Table.grid(padding=(0, 2), pad_edge=False)
+    found.add_column(style="bold", no_wrap=True)
+    found.add_column(overflow="fold")
     for name, value in rows:
         if value:
-            grid.add_row(name, Text(render.harmless(value)))
-    return grid
+            found.add_row(name, Text(render.harmless(value)))
+    return found

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import IO, Any
 
 import polars as pl
+from rich.padding import Padding
+from rich.table import Table
 
 from smtplog.ask.failures import Failures
 from smtplog.errors import QueryError
 from smtplog.show import export, render
+from smtplog.show.explain import ACTORS, grid
 
 
 def show(found: Failures, form: str, stream: IO[str]) -> None:
@@ -27,19 +31,49 @@ def show(found: Failures, form: str, stream: IO[str]) -> None:
     if not found.groups:
         console.print("Nothing failed.")
     for row in found.groups:
-        sign = "incident: " if row["is_incident"] else ""
-        console.print(f"{sign}{row['reason']} at {render.harmless(row['operator'])}", style="bold")
-        console.print(
-            f"  {row['recipients']:,} recipients, {row['domains']:,} domains, {row['attempts']:,} attempts, {row['trend']}; {', '.join(row['statuses'])}"
-        )
-        console.print(f"  {render.cell(row['first_at'])} to {render.cell(row['last_at'])} UTC")
-        console.print(f"  {render.harmless(row['example'] or '')}")
-        console.print(f"  line {row['line']} of {render.harmless(row['source'])}", style="dim")
-        console.print(f"  {row['actor']} must act: {row['hint']}\n")
+        console.print(_title(row), style="bold red" if row["is_incident"] else "bold")
+        console.print(Padding(_grid(row), (0, 0, 1, 2)))
     if found.unclassified:
         console.print("Texts of no known reason", style="bold")
-        rows = [(r["attempts"], r["recipients"], r["example"], r["line"]) for r in found.unclassified]
-        console.print(render.plain(rows, ("attempts", "recipients", "text", "line"), (0, 1, 3)))
+        rows = [
+            (r["attempts"], r["recipients"], r["example"], f"{r['source']}:{r['line']}") for r in found.unclassified
+        ]
+        console.print(render.plain(rows, ("attempts", "recipients", "text", "seen at"), (0, 1)))
+
+
+def _title(row: dict[str, Any]) -> str:
+    where = "" if row["operator"] == "-" else f" at {render.harmless(row['operator'])}"
+    return f"{'INCIDENT: ' if row['is_incident'] else ''}{row['reason']}{where}"
+
+
+def _grid(row: dict[str, Any]) -> Table:
+    hit = _span(row["incident_recipients"], row["incident_at"], row["incident_until"]) if row["is_incident"] else None
+    many = [_count(row["recipients"], "recipient"), _count(row["domains"], "domain")] if row["recipients"] else []
+    return grid(
+        ("at once", hit),
+        ("in all", f"{', '.join([*many, _count(row['attempts'], 'attempt')])}; {', '.join(row['statuses'])}"),
+        ("time", _times(row["first_at"], row["last_at"], "" if row["trend"] == "steady" else f", {row['trend']}")),
+        ("said", row["example"]),
+        ("seen at", f"{row['source']}:{row['line']}"),
+        ("who acts", ACTORS.get(row["actor"], row["actor"])),
+        ("what to do", row["hint"]),
+    )
+
+
+def _span(recipients: int, begin: datetime, end: datetime) -> str:
+    minutes = max(round((end - begin).total_seconds() / 60), 1)
+    return f"{_count(recipients, 'recipient')} within {_count(minutes, 'minute')} from {render.cell(begin)} UTC"
+
+
+def _times(first: datetime | None, last: datetime | None, more: str) -> str | None:
+    if first is None or last is None:
+        return None
+    until = render.cell(last) if last.date() != first.date() else f"{last:%H:%M:%S}"
+    return f"{render.cell(first)} UTC" if first == last else f"{render.cell(first)} to {until} UTC{more}"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
 def write_suppressions(found: Failures, path: str) -> int:
