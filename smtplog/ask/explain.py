@@ -52,7 +52,8 @@ def explain(
     mine = [event for event in events if isinstance(event, Event)]
     if mine:
         return [answer for event in mine if (answer := _event(event, relay, stage, known))]
-    return [Answer("reply", diagnose.reply(text.strip(), relay_name=relay, stage=stage, rules=known))]
+    found_reply = diagnose.reply(text.strip(), relay_name=relay, stage=stage, rules=known)
+    return [] if found_reply.reply_code and found_reply.reply_code < 400 else [Answer("reply", found_reply)]
 
 
 def _event(event: Event, relay: str | None, stage: str | None, rules: diagnose.RuleSet | None) -> Answer | None:

@@ -164,12 +164,12 @@ class Denials:
     """Words before which it says no such thing: `if this is not a spam problem`."""
 
     @cached_property
-    def _anchors(self) -> frozenset[str]:
-        return frozenset(key for phrase in self.phrases for key in phrase.anchors)
+    def _beginnings(self) -> frozenset[str]:
+        return frozenset(word for phrase in self.phrases for word in phrase.elements[0].by_first)
 
     def taken_out(self, seen: Seen) -> tuple[str, ...]:
         """The words of a text, those that are denied empty."""
-        if self._anchors.isdisjoint(seen.places):
+        if self._beginnings.isdisjoint(seen.places):
             return seen.words
         for phrase in self.phrases:
             span = phrase.find(seen)
