@@ -125,6 +125,12 @@ def test_every_phrase_could_stand_in_a_text():
     assert wrong == []
 
 
+def test_no_phrase_looks_at_a_number_that_columns_take_out():
+    alone = grammar.compiled("reply", "number_alone")
+    phrases = [p.text for r in RULES.rules for p in (*r.wanted.any, *r.wanted.all, *r.wanted.none)]
+    assert [text for text in phrases if alone.search(f" {text}")] == []
+
+
 def test_rules_are_tried_step_by_step():
     steps = [rule.step for rule in RULES.rules]
     assert steps == sorted(steps, key=rules.model.STEPS.index)
