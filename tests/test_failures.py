@@ -190,3 +190,10 @@ def test_for_eyes_an_incident_says_what_hit_how_many_when_and_what_to_do():
         "  in all      5 recipients, 1 domain, 5 attempts; bounced",
     ]
     assert "  who acts    the sending side" in lines
+
+
+def test_texts_of_no_known_reason_that_differ_in_numbers_only_are_one_wording():
+    texts = [f"550 sorry, case {n}-{n} of 10:0{n}:00 for u{n}@example.com" for n in range(3)]
+    found = told(*((f"u{n}@example.com", "bounced", text) for n, text in enumerate(texts)))
+    (row,) = found.unclassified
+    assert (row["attempts"], row["recipients"], row["example"], row["line"]) == (3, 3, texts[0], 1)

@@ -238,7 +238,7 @@ def _clusters(unknown: pl.DataFrame, top: int) -> list[dict[str, Any]]:
     if unknown.is_empty():
         return []
     text = pl.coalesce("reply_text", "detail", pl.lit(""))
-    worded = unknown.with_columns(template=wording.template_column(text), text=text)
+    worded = unknown.with_columns(template=wording.worded_column(text), text=text)
     grouped = worded.group_by("template", maintain_order=True).agg(
         attempts=pl.len(), recipients=pl.col("recipient").n_unique(), example=pl.col("text").first(),
         source=pl.col("source").first(), line=pl.col("line").first(),

@@ -59,6 +59,11 @@ def template_column(text: pl.Expr) -> pl.Expr:
     return text
 
 
+def worded_column(text: pl.Expr) -> pl.Expr:
+    """Templates without any number but the first: what texts that say the same have in common. Not made for eyes."""
+    return template_column(text).str.replace_all(grammar.shape("reply", "number_within").pattern, f" {MASK}")
+
+
 def coarse_column(template: pl.Expr, marks: list[str]) -> pl.Expr:
     """Templates without the numbers, hosts and URLs that no rule looks at, so that fewer are left. Not made for eyes.
 
