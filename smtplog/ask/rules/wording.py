@@ -25,6 +25,7 @@ MASK = "◦"
 """Stands for what was taken out; rules write it as `@`."""
 
 MASKS = (
+    ("markup", " "),
     ("quoted_user", f"user: {MASK}"),
     ("queried_name", f"name={MASK}"),
     ("quoted_domain", f"for {MASK}"),
