@@ -5,7 +5,7 @@ Nothing walks back. Memory is bounded by the blocks under way and by what is sti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -379,26 +379,3 @@ def document(given: object, *, show_secrets: bool = False) -> list[Session]:
     data = b"".join(block.data for one in source.inputs([given]) for block in source.blocks(one))
     text = data[:DOCUMENT_BYTES].decode("utf-8", "backslashreplace")
     return dialogue.sessions(text, source=str(given), show_secrets=show_secrets)
-
-
-def messages_with(given: Iterable[object], options: Options, text: str) -> frozenset[str]:
-    """The keys of the messages one of whose lines contains a text, upper and lower case alike."""
-    keys: set[str] = set()
-    for frames in run(given, {"events": None}, options):
-        if "events" in frames:
-            hit = frames["events"].filter(pl.col("raw").str.to_lowercase().str.contains(text.lower(), literal=True))
-            keys.update(hit["message_key"].drop_nulls())
-    return frozenset(keys)
-
-
-def lines_of(
-    given: Iterable[object], options: Options, keys: Collection[str], places: Collection[tuple[str, int]]
-) -> Iterator[str]:
-    """The log lines of messages, in the order of the log, and those that stand at some places (source, line)."""
-    lone = pl.DataFrame(list(places), schema={"source": pl.String, "line": pl.Int64}, orient="row")
-    for frames in run(given, {"events": None}, options):
-        if "events" in frames:
-            events = frames["events"].select("source", "line", "message_key", "raw")
-            by_key = events.filter(pl.col("message_key").is_in(list(keys)))
-            by_place = events.join(lone, on=["source", "line"], how="semi")
-            yield from pl.concat([by_key, by_place]).unique(["source", "line"]).sort("line")["raw"]

@@ -92,6 +92,12 @@ FILTERS: Mapping[str, Mapping[str, Matcher]] = {
 """Filter -> table -> how it looks at that table. A filter that a table lacks is refused."""
 
 
+BEHIND = {
+    "events": ("raw",), "sessions": ("session_key",), "messages": ("message_key",), "deliveries": ("source", "line"),
+}  # fmt: skip
+"""By what the log lines behind a record are found."""
+
+
 @dataclass(frozen=True)
 class Query:
     """What to keep of a table.

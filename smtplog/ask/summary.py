@@ -210,7 +210,7 @@ class Summary:
 
     def result(self, top: int, by: Iterable[str] | None = None) -> dict[str, Any]:
         """The report: `totals`, then one list per table, longest first."""
-        hours = self.hours.merged()
+        hours = self.hours.merged().cast({"hour": pl.Datetime("us", "UTC")})
         out: dict[str, Any] = {"totals": self._totals()}
         day = pl.col("hour").dt.truncate("1d")
         parts: dict[str, Callable[[], list[dict[str, Any]]]] = {

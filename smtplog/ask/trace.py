@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
 from smtplog.ask.query import Query
+
+
+class Marks(Protocol):
+    """Where a text was found."""
+
+    @property
+    def messages(self) -> frozenset[str]:
+        """Keys of the messages one of whose lines has it."""
+
+    @property
+    def places(self) -> frozenset[tuple[str, int]]:
+        """Source and line of every entry that has it."""
 
 
 @dataclass
@@ -31,12 +43,12 @@ class Trace:
     Args:
         query: which are meant; a message is meant when it fits, or when a delivery of it does.
         subject: shell pattern as an expression over `subject`, or None.
-        marked: keys of messages that are meant for another reason (a text found in one of their lines).
+        marked: where a text stands that is asked for: keys of messages and places of entries; or None.
     """
 
     query: Query
     subject: pl.Expr | None = None
-    marked: frozenset[str] | None = None
+    marked: Marks | None = None
     _messages: list[pl.DataFrame] = field(default_factory=list)
     _deliveries: list[pl.DataFrame] = field(default_factory=list)
 
@@ -62,7 +74,7 @@ class Trace:
         """The trees of the messages that are meant, and the refusals that are meant but belong to no message."""
         messages, deliveries = self._frames()
         meant = self._meant(messages, deliveries)
-        refused = [] if deliveries is None or self.marked is not None else self._refusals(deliveries)
+        refused = [] if deliveries is None else self._refusals(deliveries)
         if messages is None or not meant:
             return [], refused
         links = {row[0]: row[1] for row in messages.select("message_key", "parent_key").iter_rows() if row[1]}
@@ -84,23 +96,27 @@ class Trace:
         return sorted(trees, key=lambda hop: str(hop.message["received_at"] or hop.message["removed_at"])), refused
 
     def _meant(self, messages: pl.DataFrame | None, deliveries: pl.DataFrame | None) -> list[str]:
+        """Keys of the messages that fit, or one of whose deliveries does; subject and text must fit as well."""
         if messages is None:
             return []
-        fits = self.query.expression("messages", lenient=True)
-        if self.subject is not None:
-            fits = fits & self.subject.fill_null(False)
-        if self.marked is not None:
-            fits = fits & pl.col("message_key").is_in(list(self.marked))
-        keys = messages.filter(fits)["message_key"].to_list()
-        if deliveries is not None and self.subject is None and self.marked is None:
+        keys = messages.filter(self.query.expression("messages", lenient=True))["message_key"].to_list()
+        if deliveries is not None:
             keys += deliveries.filter(self.query.expression("deliveries"))["message_key"].drop_nulls().to_list()
-        return list(dict.fromkeys(keys))
+        meant = dict.fromkeys(keys)
+        if self.subject is not None:
+            named = set(messages.filter(self.subject)["message_key"])
+            meant = {key: None for key in meant if key in named}
+        if self.marked is not None:
+            meant = {key: None for key in meant if key in self.marked.messages}
+        return list(meant)
 
     def _refusals(self, deliveries: pl.DataFrame) -> list[dict[str, Any]]:
+        """Those that belong to no message; their subject nobody has seen."""
         if self.subject is not None:
             return []
         lone = deliveries.filter(pl.col("message_key").is_null() & self.query.expression("deliveries"))
-        return lone.sort("at", "line", nulls_last=True).to_dicts()
+        rows = lone.sort("at", "line", nulls_last=True).to_dicts()
+        return [row for row in rows if self.marked is None or (row["source"], row["line"]) in self.marked.places]
 
 
 def _root(key: str, links: Mapping[str, str]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from smtplog.cli.frame import app, confess, options_of, progress_of, query_of, spare
+from smtplog.cli.frame import app, confess, options_of, progress_of, query_of, say, spare
 from smtplog.cli.options import (
     Actor,
     Client,
@@ -46,6 +47,7 @@ from smtplog.cli.options import (
     Year,
     Zone,
 )
+from smtplog.errors import QueryError
 
 
 def _make_query(table: str) -> Callable[..., None]:
@@ -76,17 +78,24 @@ def _make_query(table: str) -> Callable[..., None]:
             client=client, relay=relay, status=status, queue_id=queue_id, message_id=message_id, host=host,
             reason=reason, actor=actor, direction=direction, where=where,
         )  # fmt: skip
+        from smtplog.lines import of_records
         from smtplog.pipeline import run
         from smtplog.read.tally import Tally
         from smtplog.show.answer import Answer
 
+        twice = raw and table != "events"
+        if twice and "-" in inputs:
+            raise QueryError(f"{table} --raw reads its input twice; give a file instead of -")
         answer = Answer(
-            table, query, fields=fields, sort=sort, limit=limit, count=count, raw=raw, form=form, output=output
-        )
+            table, query, fields=fields, sort=sort, limit=limit, count=count, raw=raw, form=form, output=output,
+            behind=partial(of_records, inputs, options, table) if twice else None,
+        )  # fmt: skip
         tally = Tally()
         spare(inputs, output)
         with progress_of(inputs) as progress:
             found = answer.write(run(inputs, answer.tables(), replace(options, progress=progress), tally))
+        if twice and found and not (answer.lines or count):
+            say("smtplog: no log lines stand behind them: dialogues have none; see `smtplog transcript`")
         confess(tally)
         raise typer.Exit(0 if found else 1)
 

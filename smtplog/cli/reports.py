@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -168,7 +168,8 @@ def trace(
 ) -> None:  # fmt: skip
     """The story of a mail: received from whom, every attempt, what came out of it, what happened in the end."""
     from smtplog.ask.trace import Trace
-    from smtplog.pipeline import lines_of, messages_with, run
+    from smtplog.lines import Marks, lines_of, lines_with
+    from smtplog.pipeline import run
     from smtplog.read import grammar
     from smtplog.read.tally import Tally
     from smtplog.show import trace as show
@@ -195,21 +196,38 @@ def trace(
     import polars as pl
 
     like = pl.col("subject").str.contains(grammar.glob(subject)) if subject else None
-    found, tally = Trace(query, like, messages_with(inputs, options, grep) if grep else None), Tally()
+    marked = lines_with(inputs, options, grep) if grep else None
+    found, tally = Trace(query, like, marked), Tally()
     with progress_of(inputs) as progress:
         found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
     hops, refused = found.hops()
     if raw:
-        keys = set().union(*(hop.keys() for hop in hops)) if hops else set()
-        places = {(row["source"], row["line"]) for row in refused}
-        for text in lines_of(inputs, options, keys, places):
+        keys = frozenset().union(*(hop.keys() for hop in hops))
+        places = frozenset((row["source"], row["line"]) for row in refused)
+        for text in lines_of(inputs, options, Marks(messages=keys, places=places)):
             print(_harmless_on_terminal(text))
     elif form == "jsonl":
         show.jsonl(hops, refused, sys.stdout)
     else:
         show.show(hops, refused, sys.stdout)
+    if not (hops or refused):
+        asked = {"--message-id": message_id, "--queue-id": queue_id, "--sender": sender, "--recipient": recipient,
+                 "--subject": subject, "--grep": grep, "--since": since, "--until": until, "--client": client,
+                 "--host": host, "--status": status}  # fmt: skip
+        say(f"smtplog: no mail and no refusal found in {', '.join(inputs)} {_words(asked)}")
+        if marked and marked.places:
+            source, line = min(marked.places)
+            say(
+                f"smtplog: the text stands in {len(marked.places):,} entries that belong to none, the first in {source}:{line}"
+            )
     confess(tally)
     raise typer.Exit(0 if hops or refused else 1)
+
+
+def _words(asked: dict[str, Any]) -> str:
+    """Options as they were given: `with --queue-id 4Xy, --since 2026-11-23`."""
+    given = ((name, one) for name, value in asked.items() if value for one in ([value] if isinstance(value, str) else value))
+    return "with " + ", ".join(f"{name} {one}" for name, one in given)
 
 
 def _harmless_on_terminal(text: str) -> str:

@@ -74,7 +74,7 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
             continue
         gives: dict[str, Any] = {name: pl.col(name) for name in frame.columns if name in names}
         if kind.delivers:
-            gives = {name: expr for name, expr in gives.items() if name in ("queue_id", *OF_MESSAGE)}
+            gives = {name: expr for name, expr in gives.items() if name in ("queue_id", "subject", *OF_MESSAGE)}
         elif kind.message == "end":
             gives["removed_at"] = pl.col("at")
         if kind.message == "start":
@@ -262,7 +262,7 @@ def _of_messages(attempts: pl.DataFrame, view: View) -> pl.DataFrame:
 
 
 def _results(attempts: pl.DataFrame) -> pl.DataFrame:
-    """For each life its recipients' results, and the set of their states."""
+    """For each life its recipients' results, and the set of their states; where nobody is named, the last word."""
     known = {
         name: name if name in attempts.columns else pl.lit(None, dtype=pl.String) for name in ("reason", "relay_name")
     }
@@ -281,7 +281,11 @@ def _results(attempts: pl.DataFrame) -> pl.DataFrame:
         .rename({"recipient": "address", "original_recipient": "original_address"})
     )
     fields = [name for name in last.columns if name != "life"]
-    return last.group_by("life").agg(statuses=pl.col("status").unique(), recipients=pl.struct(fields))
+    told = last.group_by("life").agg(statuses=pl.col("status").unique(), recipients=pl.struct(fields))
+    if attempts["recipient"].null_count() == 0:
+        return told
+    nameless = attempts.join(told, on="life", how="anti").group_by("life").agg(statuses=pl.col("status").last().implode())
+    return pl.concat([told, nameless], how="diagonal")
 
 
 def _status() -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
@@ -21,7 +21,10 @@ FORMS = ("table", "jsonl", "csv")
 
 @dataclass
 class Answer:
-    """What a query command was asked to show, and how. See the options of the same names."""
+    """What a query command was asked to show, and how. See the options of the same names.
+
+    behind: with `raw`, the records that were found, by the columns of `query.BEHIND` -> their log lines.
+    """
 
     table: str
     query: ask.Query
@@ -32,9 +35,12 @@ class Answer:
     raw: bool = False
     form: str | None = None
     output: str | None = None
+    behind: Callable[[pl.DataFrame], Iterable[str]] | None = None
     found: int = 0
+    lines: int = 0
     _end: datetime | None = None
     _kept: list[pl.DataFrame] = field(default_factory=list)
+    _marked: list[pl.DataFrame] = field(default_factory=list)
 
     def tables(self) -> dict[str, frozenset[str] | None]:
         """What must be read for it: the table with the columns that are shown, looked at or sorted by.
@@ -68,6 +74,10 @@ class Answer:
         if whole and self._kept:
             frame = self.query.tail(pl.concat(self._kept), self.table, self._end)
             self._write(ask.sort(frame, sort or self._order(form)), shown, form, stream)
+        if self._marked and self.behind:
+            for text in self.behind(pl.concat(self._marked)):
+                render.put(f"{text}\n", stream)
+                self.lines += 1
         if self.count:
             stream.write(f"{self.found}\n")
         stream.flush()
@@ -77,11 +87,7 @@ class Answer:
 
     def _shown(self) -> list[str]:
         if self.raw:
-            if self.table != "events":
-                raise QueryError(
-                    f"--raw: prints the lines of events; use `smtplog events --raw`, or `smtplog trace` for the lines of one of the {self.table}"
-                )
-            return ["raw"]
+            return list(ask.BEHIND[self.table])
         named = ask.check_columns(_names(self.fields), self.table, "--fields")
         if named:
             return named
@@ -119,8 +125,12 @@ class Answer:
         first, self.found = self.found == 0, self.found + frame.height
         if not self.count and frame.height:
             frame = frame.select(shown)
-            if self.raw:
+            if self.raw and self.behind:
+                self._marked.append(frame)
+                text = ""
+            elif self.raw:
                 text = frame["raw"].str.join("\n").item() + "\n"
+                self.lines += frame.height
             elif form == "table":
                 render.console(stream, width=None if stream.isatty() else 200).print(render.table(frame))
                 text = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import IO, Any
 
@@ -38,8 +38,10 @@ def _tree(hop: Hop) -> Tree:
     m = hop.message
     head = Text.assemble(
         (render.harmless(m["queue_id"] or "?"), "bold"), " on ", render.harmless(m["host"] or "-"), "  ",
-        (m["status"], _STYLE.get(m["status"], "")), f"  from <{render.harmless(m['sender'] or '')}>",
+        (m["status"], _STYLE.get(m["status"], "")),
     )  # fmt: skip
+    if m["sender"] is not None:
+        head.append(f"  from <{render.harmless(m['sender'])}>")
     if m["message_id"]:
         head.append(f"  Message-ID {render.harmless(m['message_id'])}")
     tree = Tree(head)
@@ -56,14 +58,16 @@ def _tree(hop: Hop) -> Tree:
         tree.add(_delivery(row))
     for child in hop.children:
         tree.add(_tree(child))
-    tree.add(_end(m))
+    for end in _end(m):
+        tree.add(end)
     return tree
 
 
 def _arrival(m: dict[str, Any]) -> Text:
-    who = " ".join(render.cell(m[name]) for name in ("client_name", "client_ip") if m[name])
-    parts = [f"{_at(m['received_at'])}  received"]
-    parts += [f"from {who}"] if who else [f"as {m['origin']}"] if m["origin"] else []
+    name, ip = (render.cell(m[part]) for part in ("client_name", "client_ip"))
+    who = f"{name} [{ip}]" if name and ip else name or ip
+    came = f" from {who}" if who else f" as {m['origin']}" if m["origin"] else ""
+    parts = [f"{_at(m['received_at'])}  received{came}"]
     parts += [f"HELO {m['helo']}"] if m["helo"] else []
     parts += [f"login {m['auth_user']}"] if m["auth_user"] else []
     parts += [f"{m['size_bytes']:,} octets"] if m["size_bytes"] is not None else []
@@ -91,10 +95,13 @@ def _delivery(row: dict[str, Any]) -> Text:
     return text
 
 
-def _end(m: dict[str, Any]) -> Text:
+def _end(m: dict[str, Any]) -> Iterator[Text]:
     if m["removed_at"]:
-        return Text(f"{_at(m['removed_at'])}  gone from the queue")
-    return Text("still in the queue where the log ends")
+        yield Text(f"{_at(m['removed_at'])}  gone from the queue")
+    elif m["status"] in ("deferred", "held", "active"):
+        yield Text("still in the queue where the log ends")
+    elif m["status"] not in ("rejected", "temp_rejected", "discarded"):
+        yield Text("its end is not in the log")
 
 
 def _at(at: datetime | None) -> str:

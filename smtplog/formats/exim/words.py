@@ -173,5 +173,7 @@ def whole(name: str, status: str, *rules: str, code: str | None = None, stage: s
 
 
 def refusal(name: str, stage: str, *rules: str, steps: tuple[Step, ...] = (), **more: Any) -> Kind:
-    """A refusal at a stage: a delivery that was rejected."""
-    return kind(name, *rules, steps=refused(stage, *steps), session="part", delivers=True, copied=True, **more)
+    """A refusal at a stage: a delivery that was rejected. Where it names a queue id it is a word about that message."""
+    return kind(
+        name, *rules, steps=refused(stage, *steps), message="part", session="part", delivers=True, copied=True, **more
+    )
