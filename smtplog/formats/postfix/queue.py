@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from smtplog.formats.base import Constant, Kind, Lookup, Split, Step
+from smtplog.formats.base import Constant, Instead, Kind, Lookup, Split, Step
 from smtplog.formats.postfix.words import CLEANUP, LOCAL_AGENTS, QMGR, REPLY_STATUS, SMTP, VERB_STAGE
 
 _NOTIFIERS = ("bounce", "defer", "trace")
-_CHECKED: tuple[Step, ...] = (Split("checked_content", ("subject_checked",)),)
+# What the message says is no reason: where the table gives none, the part that was looked at stands for it.
+_CHECKED: tuple[Step, ...] = (Split("checked_content", ("subject_checked",)), Instead("detail", "checked_part"))
+# src/global/cleanup_strerror.c: `message content rejected` where the table gives no code.
 _CHECK_REPLY: tuple[Step, ...] = (
-    Split("check_text", ("check_reply",)),
+    Split("detail", ("check_reply",)),
+    Constant("enhanced_code", "5.7.1"),
     Lookup("enhanced_code", "status", REPLY_STATUS, letters=1),
 )
 _MILTER: tuple[Step, ...] = (
