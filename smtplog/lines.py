@@ -40,7 +40,9 @@ def lines_of(given: Iterable[object], options: Options, marks: Marks) -> Iterato
     Raises:
         InputError: an input cannot be read, or not a second time.
     """
-    messages, sessions = (pl.Series(sorted(keys), dtype=pl.String).implode() for keys in (marks.messages, marks.sessions))
+    messages, sessions = (
+        pl.Series(sorted(keys), dtype=pl.String).implode() for keys in (marks.messages, marks.sessions)
+    )
     spots = pl.DataFrame(sorted(marks.places), schema={"source": pl.String, "line": pl.Int64}, orient="row")
     for frames in run(given, {"events": None}, options):
         if "events" in frames:

@@ -21,7 +21,21 @@ FILES = sorted(HOUSE.rglob("*.py"))
 
 # From the ground upwards: a room may use its own floor's folder and what stands before it. The files at the top of the
 # tree are floors of their own.
-FLOORS = ("errors", "contract", "smtp", "formats", "read", "join", "ask", "show", "work", "pipeline", "lines", "library", "cli")
+FLOORS = (
+    "errors",
+    "contract",
+    "smtp",
+    "formats",
+    "read",
+    "join",
+    "ask",
+    "show",
+    "work",
+    "pipeline",
+    "lines",
+    "library",
+    "cli",
+)
 LONGEST_FILE = 400
 
 OPENERS = {"open", "read_bytes", "write_bytes", "write_text", "NamedTemporaryFile", "TemporaryFile", "mkdtemp"}

@@ -69,7 +69,9 @@ def confess(tally: Tally) -> None:
         said += "; loopback and private networks taken for ours (--local-network)"
     say(f"smtplog: {said}")
     if tally.entries and not (tally.understood or tally.debug):
-        names = [str(program) for (_, program, why), _ in tally.by_program.most_common(4) if program and why == "foreign"]
+        names = [
+            str(program) for (_, program, why), _ in tally.by_program.most_common(4) if program and why == "foreign"
+        ]
         others = f" (it was written by {', '.join(names)})" if names else ""
         say(f"smtplog: nothing in it is of a mail server that smtplog knows{others}; `smtplog check` shows examples")
     for problem in tally.problems:

@@ -226,7 +226,9 @@ def trace(
 
 def _words(asked: dict[str, Any]) -> str:
     """Options as they were given: `with --queue-id 4Xy, --since 2026-11-23`."""
-    given = ((name, one) for name, value in asked.items() if value for one in ([value] if isinstance(value, str) else value))
+    given = (
+        (name, one) for name, value in asked.items() if value for one in ([value] if isinstance(value, str) else value)
+    )
     return "with " + ", ".join(f"{name} {one}" for name, one in given)
 
 

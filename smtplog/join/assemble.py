@@ -284,7 +284,9 @@ def _results(attempts: pl.DataFrame) -> pl.DataFrame:
     told = last.group_by("life").agg(statuses=pl.col("status").unique(), recipients=pl.struct(fields))
     if attempts["recipient"].null_count() == 0:
         return told
-    nameless = attempts.join(told, on="life", how="anti").group_by("life").agg(statuses=pl.col("status").last().implode())
+    nameless = (
+        attempts.join(told, on="life", how="anti").group_by("life").agg(statuses=pl.col("status").last().implode())
+    )
     return pl.concat([told, nameless], how="diagonal")
 
 

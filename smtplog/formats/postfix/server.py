@@ -35,6 +35,7 @@ _REJECTS = (
     "reject_old",
     "reject_old_early",
     "reject_error",
+    "reject_plain",
 )
 
 CONNECTIONS = (
@@ -50,7 +51,7 @@ KINDS = (
         "reject",
         _REJECTS,
         SMTPD,
-        (*_REFUSAL, Constant("action", "reject")),
+        (*_REFUSAL, Constant("status", "rejected"), Constant("action", "reject")),
         may_refuse=True,
         session="part",
         delivers=True,

@@ -42,7 +42,7 @@ _LATER: tuple[Step, ...] = (
 )
 
 KINDS = (
-    Kind("started", ("started",), MASTER),
+    Kind("started", ("started", "started_plain"), MASTER),
     Kind("reloaded", ("reloaded", "reloaded_old"), MASTER),
     Kind("terminating", ("terminating",), MASTER),
     Kind("master_exit", ("master_exit",), MASTER, carries_nothing=True),
@@ -113,7 +113,7 @@ WARNINGS = (
     Kind("tls_engine", ("biopair",), ANYBODY, (WARNED,)),
     Kind("clock_skew", ("clock_skew",), ANYBODY, (WARNED,)),
     Kind("maildir_access", ("maildir_access",), ("local", "virtual"), (WARNED,), may_refuse=True),
-    Kind("message_old", ("message_too_old",), ("pickup",), may_refuse=True),
+    Kind("message_old", ("message_too_old", "message_too_old_info"), ("pickup",), may_refuse=True),
     Kind("lookup_problem", ("lookup_problem",), ANYBODY, (WARNED,), may_refuse=True),
     Kind("advice", ("advice",), ANYBODY, may_refuse=True, carries_nothing=True),
     Kind("system_error", ("system_error", "system_error_id"), ANYBODY, may_refuse=True),
@@ -141,6 +141,28 @@ WARNINGS = (
         may_refuse=True,
     ),
     Kind("function_problem", ("in_function",), ANYBODY, may_refuse=True),
+    Kind("message_problem", ("message_problem",), ANYBODY, may_refuse=True, message="part"),
+    Kind("configuration_problem", ("action_problem", "action_textless"), CLEANUP, (WARNED,), may_refuse=True),
+    Kind("table_problem", ("table_problem_at",), ANYBODY, may_refuse=True),
+    Kind("peer_problem", ("peer_problem",), ANYBODY, may_refuse=True),
+    Kind("file_problem", ("path_problem",), ANYBODY, may_refuse=True),
+    Kind("configuration_problem", ("parameter_trouble", "setup_problem"), ANYBODY, may_refuse=True),
+    Kind("service_trouble", ("talk_trouble",), ANYBODY, may_refuse=True),
+    Kind("clock_skew", ("clock_jump",), ANYBODY, (WARNED,), may_refuse=True),
+    Kind(
+        "compatible_default",
+        ("compatible_settings", "compatible_using", "compatible_advice"),
+        ANYBODY,
+        carries_nothing=True,
+        may_refuse=True,
+    ),
+    Kind("database_size", ("database_size",), ANYBODY, may_refuse=True),
+    Kind("table_redirected", ("table_redirected",), ANYBODY),
+    Kind("cache_cleanup", ("cache_start",), ANYBODY),
+    Kind("database_problem", ("database_closed",), ANYBODY, may_refuse=True),
+    Kind("notification_unsent", ("notification_unsent",), ("bounce", "defer", "trace"), message="part"),
+    Kind("dns_problem", ("dns_ignored",), SMTP, may_refuse=True),
+    Kind("fatal", ("gave_up",), ANYBODY, may_refuse=True),
     Kind("debug", ("debug_peer", "debug"), ANYBODY, may_refuse=True),
 )
 """Tried last, by every daemon."""
