@@ -35,7 +35,7 @@ KINDS = (
     Kind(
         "amavis_forwarded", ("amavis_forwarded",), AMAVIS, (Split("detail", ("amavis_forwarded_as",)),), may_refuse=True
     ),
-    Kind("amavis_note", ("amavis_note",), AMAVIS, may_refuse=True),
+    Kind("amavis_note", ("amavis_continued", "amavis_note"), AMAVIS, may_refuse=True),
     Kind("rspamd_verdict", ("rspamd",), RSPAMD, (_by("rspamd"),), may_refuse=True, message="part"),
     Kind("rspamd_note", ("rspamd_note",), RSPAMD, may_refuse=True),
     Kind(

@@ -143,12 +143,13 @@ class Hops:
         self.known = fresh.unique(LIFE, keep="first", maintain_order=True)
 
     def _forget(self, table: pl.DataFrame) -> None:
-        now = table["last_at"].max()
-        if now is not None:
-            old = pl.col("at") > pl.lit(now) - _MEMORY
+        """What is older than all that is open, by more than a day: a block may hold weeks of a quiet host."""
+        oldest = table["first_at"].min()
+        if oldest is not None:
+            kept = pl.col("at") > pl.lit(oldest) - _MEMORY
             for name in ("handovers", "told", "births", "known"):
-                setattr(self, name, getattr(self, name).filter(old))
-            self.across.forget(old)
+                setattr(self, name, getattr(self, name).filter(kept))
+            self.across.forget(kept)
 
     def parents(self, told: pl.DataFrame, view: View) -> pl.DataFrame:
         """Add `parent_key`, `child_keys` and `origin` to messages {queue_id, place, first_at, origin, message_key}.
@@ -249,7 +250,8 @@ def _nearest(pairs: pl.DataFrame, at: str, other: str, named_by: list[str]) -> p
     distance = (pl.col(at) - pl.col(other)).abs()
     pairs = pairs.with_columns(distance=distance).filter(pl.col("distance") <= _WINDOW)
     first = ["is_ours"] if "is_ours" in pairs.columns else []
-    pairs = pairs.sort(*first, "distance", at, "parent_key", nulls_last=True).unique(
+    known = pl.col("parent_key").is_null()  # a filter that names no id may speak before who handed it over
+    pairs = pairs.sort(*first, known, "distance", at, "parent_key", nulls_last=True).unique(
         named_by, keep="first", maintain_order=True
     )
     return pairs.sort(at, "parent_key").drop("at").rename({other: "at"}).select(*KNOWN, "parent_key", "origin")

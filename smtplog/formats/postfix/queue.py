@@ -96,6 +96,6 @@ KINDS = (
     Kind("cancelled", ("cleanup_removed",), CLEANUP, message="end"),
     Kind("skipped", ("skipped",), QMGR, message="part"),
     Kind("bounce_failed", ("bounce_failed",), (*QMGR, *SMTP, *LOCAL_AGENTS, *_NOTIFIERS), message="part"),
-    Kind("notification", ("notification",), _NOTIFIERS, message="part", hands_over="bounce"),
+    Kind("notification", ("notification", "notification_masked"), _NOTIFIERS, message="part", hands_over="bounce"),
     Kind("notification_failed", ("notification_failed",), _NOTIFIERS, may_refuse=True, message="part"),
 )

@@ -163,6 +163,6 @@ WARNINGS = (
     Kind("notification_unsent", ("notification_unsent",), ("bounce", "defer", "trace"), message="part"),
     Kind("dns_problem", ("dns_ignored",), SMTP, may_refuse=True),
     Kind("fatal", ("gave_up",), ANYBODY, may_refuse=True),
-    Kind("debug", ("debug_peer", "debug"), ANYBODY, may_refuse=True),
+    Kind("debug", ("debug_message", "debug_peer", "debug"), ANYBODY, may_refuse=True),
 )
 """Tried last, by every daemon."""
