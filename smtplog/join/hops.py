@@ -160,7 +160,8 @@ class Hops:
         links = self._links()
         if links.is_empty():
             return told.with_columns(**nothing)
-        links = links.unique(LIFE, keep="first", maintain_order=True)
+        nameless = pl.col("parent_key").is_null()  # a filter that names no id may speak before who handed it over
+        links = links.sort(nameless, maintain_order=True).unique(LIFE, keep="first", maintain_order=True)
         up = links.select(*LIFE, "parent_key", link="origin")
         here = told.with_columns(view.of_place(told, "host").fill_null("-"), at="first_at")
         here = here.join(up, on=list(LIFE), how="left", maintain_order="left").drop("host", "at")
@@ -250,8 +251,7 @@ def _nearest(pairs: pl.DataFrame, at: str, other: str, named_by: list[str]) -> p
     distance = (pl.col(at) - pl.col(other)).abs()
     pairs = pairs.with_columns(distance=distance).filter(pl.col("distance") <= _WINDOW)
     first = ["is_ours"] if "is_ours" in pairs.columns else []
-    known = pl.col("parent_key").is_null()  # a filter that names no id may speak before who handed it over
-    pairs = pairs.sort(*first, known, "distance", at, "parent_key", nulls_last=True).unique(
+    pairs = pairs.sort(*first, "distance", at, "parent_key", nulls_last=True).unique(
         named_by, keep="first", maintain_order=True
     )
     return pairs.sort(at, "parent_key").drop("at").rename({other: "at"}).select(*KNOWN, "parent_key", "origin")
