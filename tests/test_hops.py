@@ -142,3 +142,28 @@ def test_every_line_with_its_id_belongs_to_a_message(tmp_path: Path) -> None:
     assert [(r["address"], r["status"]) for r in alone["recipients"][0]] == [("b@d.example", "sent")]
     assert alone["status"].to_list() == ["sent"]
     assert "rejected" in all_of_it["deliveries"]["status"].to_list()
+
+
+def test_a_quiet_host_whose_block_holds_many_days(tmp_path: Path) -> None:
+    """A filter's hand-over is known however much later the log ends."""
+    days = "".join(
+        f"""\
+Nov 2{day} 08:00:00 mx1 postfix/smtpd[1]: A{day}: client=c.example[192.0.2.1]
+Nov 2{day} 08:00:01 mx1 postfix/qmgr[3]: A{day}: from=<a@c.example>, size=300, nrcpt=1 (queue active)
+Nov 2{day} 08:00:02 mx1 postfix/10025/smtpd[7]: B{day}: client=localhost[127.0.0.1]
+Nov 2{day} 08:00:02 mx1 amavis[8]: (8-0{day}) Passed CLEAN {{RelayedInternal}}, LOCAL <a@c.example> -> <b@d.example>, queued_as: B{day}, ok
+Nov 2{day} 08:00:02 mx1 postfix/smtp[4]: A{day}: to=<b@d.example>, relay=127.0.0.1[127.0.0.1]:10024, delay=2, \
+delays=0/0/1/1, dsn=2.0.0, status=sent (250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as B{day})
+Nov 2{day} 08:00:02 mx1 postfix/qmgr[3]: A{day}: removed
+Nov 2{day} 08:00:03 mx1 postfix/local[5]: B{day}: to=<b@d.example>, relay=local, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (delivered)
+Nov 2{day} 08:00:03 mx1 postfix/qmgr[3]: B{day}: removed
+"""
+        for day in range(4)
+    )
+    log = write(tmp_path / "mail.log", days)
+    found = totals([log])
+
+    assert (found["received"], found["delivered"], found["internal"]) == (4, 4, 4)
+    assert {name: parent is not None for name, (_, parent, _) in links([log]).items()} == {
+        f"{letter}{day}": letter == "B" for letter in "AB" for day in range(4)
+    }

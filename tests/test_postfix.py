@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import smtplog
 from smtplog.formats import postfix
 from smtplog.read import rows
 from smtplog.read.detect import place
@@ -134,5 +135,24 @@ def test_kinds_of_one_name_play_one_part() -> None:
     """Kinds that share a name share their roles, because events are stitched by name."""
     roles: dict[str, set[tuple[Any, ...]]] = {}
     for kind in postfix.FORMAT.kinds:
-        roles.setdefault(kind.name, set()).add((kind.message, kind.session, kind.delivers, kind.for_all))
+        roles.setdefault(kind.name, set()).add(
+            (kind.message, kind.session, kind.session_by, kind.delivers, kind.for_all)
+        )
     assert {name for name, found in roles.items() if len(found) > 1} == set()
+
+
+def test_tls_of_a_connection_that_postscreen_holds() -> None:
+    """Another process does its TLS: address and port tell whose connection it was, and it makes no session of its own."""
+    peer, head = "[192.0.2.7]:41022", "Nov 23 08:00:0"
+    lines = [
+        f"{head}1 mx1 postfix/postscreen[5]: CONNECT from {peer} to [192.0.2.1]:25",
+        f"{head}2 mx1 postfix/tlsproxy[6]: CONNECT from {peer}",
+        f"{head}3 mx1 postfix/tlsproxy[6]: Anonymous TLS connection established from {peer}: TLSv1.3 with cipher X (256/256 bits)",
+        f"{head}4 mx1 postfix/tlsproxy[6]: DISCONNECT {peer}",
+        f"{head}4 mx1 postfix/postscreen[5]: DISCONNECT {peer}",
+    ]
+    (session,) = smtplog.sessions(lines, year=2026, zone="UTC")
+
+    assert (session.service, session.is_partial) == ("postscreen", False)
+    assert session.tls is not None
+    assert session.tls.version == "TLSv1.3"

@@ -121,8 +121,9 @@ class Kind:
     message: Role | None = None
     session: Role | None = None
     session_by: Literal["pid", "client", "peer"] = "pid"
-    """One process serves one client after another; or many at once, told apart by address and port; or another process
-    takes the connection than serves it: address and port alone, and where no port is known the process."""
+    """One process serves one client after another; or many at once, with the help of others, told apart by address and
+    port (`client`); or another process takes the connection than serves it: address and port alone, and where no port is
+    known the process (`peer`)."""
     hands_on: bool = False
     """The session goes on in another service, whose record it is."""
     delivers: bool = False

@@ -141,6 +141,7 @@ class View:
             who = {"unit": who["unit"], "process": _process(frame, kind)}
         elif kind.session_by == "client":
             nobody = pl.lit(None, dtype=pl.Int64)
+            who = {"unit": self.of_place(frame, "queue_unit")}
             who |= {name: frame[name] if name in frame.columns else nobody for name in ("client_ip", "client_port")}
         return frame.select("seq", "at", process=pl.struct(**who).hash(3))
 

@@ -21,6 +21,8 @@ _REFUSAL: tuple[Step, ...] = (
 
 _part = partial(Kind, services=SCREEN, session="part", session_by="client")
 """What postscreen says while it holds a connection."""
+_tls = partial(Kind, services=TLSPROXY, session="part", session_by="client")
+"""What tlsproxy says of the connection that postscreen holds."""
 
 KINDS = (
     Kind("screen_connect", ("screen_connect",), SCREEN, hot=True, session="start", session_by="client"),
@@ -74,15 +76,9 @@ KINDS = (
     Kind("cache_slow", ("cache_slow",), CACHES, (WARNED,), may_refuse=True),
     Kind("dnsbl_listed", ("dnsbl_listed",), ("dnsblog",)),
     Kind("tls_proxy_connect", ("proxy_connect",), TLSPROXY),
-    Kind("tls_from", ("tls_from_peer",), TLSPROXY, (Split("tls_parameters", ("tls_handshake",)),), session="part"),
-    Kind(
-        "tls_accept_error",
-        ("tls_accept_error_peer",),
-        TLSPROXY,
-        (Constant("tls_call", "SSL_accept error"),),
-        session="part",
-    ),
-    Kind("tls_setup_from", ("tls_setup_from_peer",), TLSPROXY, session="part"),
+    _tls("tlsproxy_tls", ("tls_from_peer",), steps=(Split("tls_parameters", ("tls_handshake",)),)),
+    _tls("tlsproxy_tls_error", ("tls_accept_error_peer",), steps=(Constant("tls_call", "SSL_accept error"),)),
+    _tls("tlsproxy_tls_setup", ("tls_setup_from_peer",)),
     Kind("tls_handshake_failed", ("handshake_failed",), TLSPROXY),
     Kind("anvil_max", ("anvil_max",), ("anvil",), may_refuse=True),
     Kind("anvil_cache", ("anvil_cache",), ("anvil",)),

@@ -1,0 +1,128 @@
+"""`trace`: the messages that are meant, every line of them and no other; and what stands behind records (`--raw`)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import smtplog
+from smtplog.contract.records import TABLES
+from smtplog.lines import Marks, lines_of, lines_with
+from smtplog.pipeline import Options
+from tests.conftest import SAMPLES, Ran, write
+
+Cli = Callable[..., Ran]
+LOG = """\
+Nov 23 08:00:00 mx1 postfix/smtpd[1]: connect from c.example[192.0.2.1]
+Nov 23 08:00:00 mx1 postfix/smtpd[1]: NOQUEUE: reject: RCPT from c.example[192.0.2.1]: 550 5.1.1 <no@d.example>: Recipient \
+address rejected: User unknown; from=<ann@c.example> to=<no@d.example> proto=ESMTP helo=<c.example>
+Nov 23 08:00:01 mx1 postfix/smtpd[1]: AAAAAA1111: client=c.example[192.0.2.1]
+Nov 23 08:00:01 mx1 postfix/cleanup[2]: AAAAAA1111: message-id=<one@c.example>
+Nov 23 08:00:01 mx1 postfix/qmgr[3]: AAAAAA1111: from=<ann@c.example>, size=300, nrcpt=1 (queue active)
+Nov 23 08:00:02 mx1 postfix/local[4]: AAAAAA1111: to=<b@d.example>, relay=local, delay=2, delays=0/0/1/1, dsn=2.0.0, \
+status=sent (delivered to mailbox)
+Nov 23 08:00:02 mx1 postfix/qmgr[3]: AAAAAA1111: removed
+Nov 23 08:00:03 mx1 postfix/smtpd[1]: BBBBBB2222: client=c.example[192.0.2.1]
+Nov 23 08:00:03 mx1 postfix/cleanup[2]: BBBBBB2222: reject: header Subject: win a prize from c.example[192.0.2.1]; \
+from=<eve@c.example> to=<b@d.example> proto=ESMTP helo=<c.example>: 5.7.1 no prizes
+Nov 23 08:00:09 mx1 postfix/smtpd[1]: disconnect from c.example[192.0.2.1] ehlo=1 mail=3 rcpt=2/3 data=1/2 quit=1 commands=8/10
+"""
+LINES = LOG.splitlines()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A refusal without an id, a mail that came through, one that a header check refused."""
+    return write(tmp_path / "mail.log", LOG.encode(), modified=1_795_500_000)
+
+
+@pytest.mark.parametrize(
+    ("asked", "want"),
+    [
+        (("--grep", "no@d.example"), [1]),
+        (("--grep", "ANN@C.example"), [1, 2, 3, 4, 5, 6]),
+        (("--sender", "ann@*"), [1, 2, 3, 4, 5, 6]),
+        (("--recipient", "no@*"), [1]),
+        (("--queue-id", "BBBBBB2222"), [7, 8]),
+        (("--subject", "*prize*"), [7, 8]),
+        (("--grep", "prize", "--sender", "eve@*"), [7, 8]),
+        (("--grep", "prize", "--sender", "ann@*"), []),
+        (("--message-id", "one@*", "--since", "2026-11-23T08:00:01"), [2, 3, 4, 5, 6]),
+        (("--sender", "ann@*", "--until", "2026-11-23T08:00:01"), [1]),
+        (("--sender", "ann@*", "--since", "2026-11-24"), []),
+        (("--client", "192.0.2.1", "--status", "rejected"), [1, 7, 8]),
+        (("--grep", "disconnect"), []),
+    ],
+)
+def test_the_lines_of_what_is_meant(cli: Cli, log: Path, asked: tuple[str, ...], want: list[int]) -> None:
+    """Each selector, alone and together; a refusal that belongs to no message is found like one."""
+    ran = cli("trace", log, "--raw", *asked)
+
+    assert ran.rows == [LINES[n] for n in want]
+    assert ran.code == (0 if want else 1)
+
+
+def test_as_json_lines(cli: Cli, log: Path) -> None:
+    """A message with its deliveries, or a refusal."""
+    told = [json.loads(row) for row in cli("trace", log, "--sender", "ann@*", "--format", "jsonl").rows]
+
+    assert [one["message"]["queue_id"] for one in told if "message" in one] == ["AAAAAA1111"]
+    assert [one["delivery"]["recipient"] for one in told if "delivery" in one] == ["no@d.example"]
+
+
+def test_nothing_found_says_what_was_searched(cli: Cli, log: Path) -> None:
+    """And where the text stands, when it belongs to no mail."""
+    ran = cli("trace", log, "--grep", "disconnect from")
+
+    assert (ran.code, ran.out) == (1, "")
+    assert f"no mail and no refusal found in {log} with --grep disconnect from" in ran.err
+    assert f"stands in 1 entries that belong to none, the first in {log}:10" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("table", "asked", "want"),
+    [
+        ("messages", ("--status", "rejected"), [7, 8]),
+        ("deliveries", ("--status", "rejected"), [1, 8]),
+        ("deliveries", ("--status", "rejected", "--limit", "1"), [1]),
+        ("sessions", (), [0, 1, 2, 7, 9]),
+    ],
+)
+def test_lines_behind_records(cli: Cli, log: Path, table: str, asked: tuple[str, ...], want: list[int]) -> None:
+    """`--raw` prints the lines of what was found, in the order of the log."""
+    assert cli(table, log, "--raw", *asked).rows == [LINES[n] for n in want]
+
+
+@pytest.mark.parametrize("table", [name for name in TABLES if name != "events"])
+def test_lines_behind_records_need_a_file(cli: Cli, table: str) -> None:
+    """A pipe cannot be read twice."""
+    ran = cli(table, "-", "--raw", stdin=LOG.encode())
+
+    assert ran.code == 2
+    assert "give a file instead of -" in ran.err
+
+
+@pytest.mark.parametrize("scene", ["postfix/content-filter", "postfix/requeued", "postfix/lmtp", "exim/refusals"])
+def test_every_line_with_an_id_and_no_other(scene: str) -> None:
+    """Compared with a search for the id as a word: ids of these scenes are not used twice."""
+    path = SAMPLES / f"{scene}.log"
+    options = Options(year=2026, zone="UTC")
+    lines = path.read_text("utf-8").splitlines()
+    messages = smtplog.frames(str(path), "messages", year=2026, zone="UTC")["messages"]
+    assert messages.height
+    for key, queue_id in messages.select("message_key", "queue_id").iter_rows():
+        mine = re.compile(rf"(?:: |^[-0-9]+ [.:0-9]+ (?:\[\d+\] )?)(?:warning: )?{re.escape(queue_id)}(?:: | )")
+        found = list(lines_of([str(path)], options, Marks(messages=frozenset([key]))))
+        assert found == [line for line in lines if mine.search(line)], queue_id
+
+
+def test_a_text_in_upper_and_lower_case(log: Path) -> None:
+    """Where it stands: keys of messages and places."""
+    marks = lines_with([str(log)], Options(year=2026, zone="UTC"), "ONE@c.example")
+
+    assert marks.places == {(str(log), 4)}
+    assert len(marks.messages) == 1
