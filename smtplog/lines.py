@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
 
 from smtplog.pipeline import Options, run
+from smtplog.read.columns import Parsed
 
 Spot = tuple[str, int]
 """Where an entry stands: its source and first line."""
+_LATE = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Life:
+    """A message as other programs may name it: by its id, while it was here."""
+
+    queue_id: str
+    host: str | None
+    since: datetime | None
+    until: datetime | None
+
+    def named_in(self, raw: str, host: str | None, at: datetime | None) -> bool:
+        """Does an entry of that host and time name the id as a word?"""
+        if host != self.host:
+            return False
+        if at and ((self.since and at < self.since - _LATE) or (self.until and at > self.until + _LATE)):
+            return False
+        before, found, after = raw.partition(self.queue_id)
+        return bool(found) and not (before[-1:].isalnum() or after[:1].isalnum())
 
 
 @dataclass(frozen=True)
@@ -20,6 +43,16 @@ class Marks:
     messages: frozenset[str] = field(default_factory=frozenset)
     sessions: frozenset[str] = field(default_factory=frozenset)
     places: frozenset[Spot] = field(default_factory=frozenset)
+    lives: tuple[Life, ...] = ()
+    """The messages whose id entries that are not understood, of filters unknown, may name."""
+
+    @classmethod
+    def of_messages(cls, rows: Iterable[Mapping[str, Any]], places: Iterable[Spot] = ()) -> Marks:
+        """The messages of these rows {message_key, queue_id, host, received_at, removed_at}, and some places."""
+        told = list(rows)
+        lives = (Life(row["queue_id"], row["host"], row["received_at"], row["removed_at"]) for row in told)
+        keys = frozenset(row["message_key"] for row in told)
+        return cls(messages=keys, places=frozenset(places), lives=tuple(lives))
 
 
 def lines_with(given: Iterable[object], options: Options, text: str) -> Marks:
@@ -44,19 +77,54 @@ def lines_of(given: Iterable[object], options: Options, marks: Marks) -> Iterato
         pl.Series(sorted(keys), dtype=pl.String).implode() for keys in (marks.messages, marks.sessions)
     )
     spots = pl.DataFrame(sorted(marks.places), schema={"source": pl.String, "line": pl.Int64}, orient="row")
-    for frames in run(given, {"events": None}, options):
+    others = _Others(marks.lives)
+    for frames in run(given, {"events": None}, replace(options, watch=others.see)):
         if "events" in frames:
             events = frames["events"].select("source", "line", "message_key", "session_key", "raw")
             mine = pl.col("message_key").is_in(messages) | pl.col("session_key").is_in(sessions)
             by_place = events.join(spots, on=["source", "line"], how="semi")
-            yield from pl.concat([events.filter(mine), by_place]).unique(["source", "line"]).sort("line")["raw"]
+            found = (
+                pl.concat([events.filter(mine), by_place]).unique(["source", "line"]).select("source", "line", "raw")
+            )
+            beside = others.until(events["source"][0], events["line"][-1])
+            yield from pl.concat([found, beside]).sort("line")["raw"]
+    for source in list(others.waiting):
+        yield from others.until(source, None)["raw"]
+
+
+class _Others:
+    """Entries that are not understood and name one of some messages, until their turn comes."""
+
+    def __init__(self, lives: tuple[Life, ...]) -> None:
+        self._lives: dict[str, list[Life]] = {}
+        for life in lives:
+            self._lives.setdefault(life.queue_id, []).append(life)
+        self.waiting: dict[str, list[tuple[str, int, str]]] = {}
+
+    def see(self, parsed: Parsed, source: str) -> None:
+        """Take what a block has of them."""
+        rest = parsed.entries[parsed.rest["row"]] if self._lives and parsed.rest.height else parsed.entries.clear()
+        rest = rest.filter(pl.col("raw").str.contains_any(list(self._lives))) if rest.height else rest
+        for line, raw, host, at in rest.select("line", "raw", "host", "at").iter_rows():
+            near = [life for name, some in self._lives.items() if name in raw for life in some]
+            if any(life.named_in(raw, host, at) for life in near):
+                self.waiting.setdefault(source, []).append((source, line, raw))
+
+    def until(self, source: str, line: int | None) -> pl.DataFrame:
+        """Those of a source up to a line, None: all; each only once."""
+        mine = self.waiting.pop(source, [])
+        later = [one for one in mine if line is not None and one[1] > line]
+        if later:
+            self.waiting[source] = later
+        ready = [one for one in mine if line is None or one[1] <= line]
+        return pl.DataFrame(ready, schema={"source": pl.String, "line": pl.Int64, "raw": pl.String}, orient="row")
 
 
 def of_records(given: Iterable[object], options: Options, table: str, records: pl.DataFrame) -> Iterator[str]:
     """The log lines behind the records of a table, told by the columns `query.BEHIND` names. Errors: see `lines_of`."""
-    told = records.drop_nulls()
     if table == "messages":
-        return lines_of(given, options, Marks(messages=frozenset(told["message_key"])))
+        return lines_of(given, options, Marks.of_messages(records.iter_rows(named=True)))
+    told = records.drop_nulls()
     if table == "sessions":
         return lines_of(given, options, Marks(sessions=frozenset(told["session_key"])))
     return lines_of(given, options, Marks(places=frozenset(told.iter_rows())))

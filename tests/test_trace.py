@@ -126,3 +126,16 @@ def test_a_text_in_upper_and_lower_case(log: Path) -> None:
 
     assert marks.places == {(str(log), 4)}
     assert len(marks.messages) == 1
+
+
+@pytest.mark.parametrize("block_bytes", [150, 1_000_000])
+def test_a_filter_that_nobody_knows_names_the_message(tmp_path: Path, block_bytes: int) -> None:
+    """Its lines belong to the message while that is here; another id that only begins like it is none."""
+    said = "mx1 ourfilter[9]: AAAAAA1111: looks fine"
+    lines = [*LINES[:5], f"Nov 23 08:00:01 {said}", *LINES[5:], "Nov 23 08:00:02 mx1 ourfilter[9]: AAAAAA1111B: other",
+             f"Nov 23 09:00:00 {said}", "Nov 23 08:00:01 mx2 ourfilter[9]: AAAAAA1111: other host"]  # fmt: skip
+    path = str(write(tmp_path / "mail.log", lines))
+    options = Options(year=2026, zone="UTC", block_bytes=block_bytes)
+    messages = smtplog.frames(path, "messages", year=2026, zone="UTC")["messages"].filter(queue_id="AAAAAA1111")
+
+    assert list(lines_of([path], options, Marks.of_messages(messages.iter_rows(named=True)))) == lines[2:8]

@@ -93,7 +93,8 @@ FILTERS: Mapping[str, Mapping[str, Matcher]] = {
 
 
 BEHIND = {
-    "events": ("raw",), "sessions": ("session_key",), "messages": ("message_key",), "deliveries": ("source", "line"),
+    "events": ("raw",), "sessions": ("session_key",), "deliveries": ("source", "line"),
+    "messages": ("message_key", "queue_id", "host", "received_at", "removed_at"),
 }  # fmt: skip
 """By what the log lines behind a record are found."""
 

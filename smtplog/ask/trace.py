@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -31,9 +31,11 @@ class Hop:
     deliveries: list[dict[str, Any]]
     children: list[Hop] = field(default_factory=list)
 
-    def keys(self) -> set[str]:
-        """The keys of this message and of all below it."""
-        return {self.message["message_key"]}.union(*(child.keys() for child in self.children))
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """This message and all below it."""
+        yield self.message
+        for child in self.children:
+            yield from child.messages()
 
 
 @dataclass

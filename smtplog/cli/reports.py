@@ -202,9 +202,9 @@ def trace(
         found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
     hops, refused = found.hops()
     if raw:
-        keys = frozenset().union(*(hop.keys() for hop in hops))
-        places = frozenset((row["source"], row["line"]) for row in refused)
-        for text in lines_of(inputs, options, Marks(messages=keys, places=places)):
+        places = [(row["source"], row["line"]) for row in refused]
+        marks = Marks.of_messages((message for hop in hops for message in hop.messages()), places)
+        for text in lines_of(inputs, options, marks):
             print(_harmless_on_terminal(text))
     elif form == "jsonl":
         show.jsonl(hops, refused, sys.stdout)
