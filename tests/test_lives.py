@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import smtplog
 from smtplog.join import lives
 from smtplog.join.lives import END, PART, START
 
@@ -139,3 +140,36 @@ def test_keys_that_never_come_back_are_one_life() -> None:
     )
 
     assert found == [{0, 1, 2}]
+
+
+HELD = (
+    "postfix/smtpd[5]: NOQUEUE: hold: RCPT from c.example[192.0.2.1]: <a@c.example>: Sender address look; "
+    "from=<a@c.example> to=<b@d.example> proto=ESMTP helo=<c>"
+)
+REFUSED = (
+    "postfix/smtpd[5]: NOQUEUE: reject: RCPT from c.example[192.0.2.1]: 550 5.1.1 <b@d.example>: Recipient address "
+    "rejected: User unknown; from=<a@c.example> to=<b@d.example> proto=ESMTP helo=<c>"
+)
+CLIENT = "postfix/smtpd[5]: 4F3A12BC01: client=c.example[192.0.2.1]"
+
+
+@pytest.mark.parametrize("block_bytes", [100, 1_000_000])
+@pytest.mark.parametrize(
+    ("texts", "status"),
+    [
+        ((HELD, CLIENT), "held"),
+        ((HELD, HELD, CLIENT), "held"),
+        ((HELD, "postfix/smtpd[6]: connect from d.example[192.0.2.2]", CLIENT), "held"),
+        ((HELD, REFUSED, CLIENT), "active"),
+        ((HELD, "postfix/smtpd[5]: disconnect from c.example[192.0.2.1]", CLIENT), "active"),
+        ((HELD, CLIENT.replace("[5]", "[6]")), "active"),
+    ],
+)
+def test_a_word_before_the_id(texts: tuple[str, ...], status: str, block_bytes: int) -> None:
+    """HOLD of an access table stands before the queue id: it is about the message that its process names next."""
+    lines = [f"2026-11-23T08:00:0{n}+00:00 mx1 {text}" for n, text in enumerate(texts)]
+    made = smtplog.frames(lines, "messages", "deliveries", block_bytes=block_bytes)
+
+    assert made["messages"].select("queue_id", "status").rows() == [("4F3A12BC01", status)]
+    keys = made["deliveries"].filter(status="held")["message_key"]
+    assert keys.is_null().all() if status == "active" else keys.is_not_null().all()

@@ -31,6 +31,12 @@ class Hop:
     deliveries: list[dict[str, Any]]
     children: list[Hop] = field(default_factory=list)
 
+    def tried(self) -> Iterator[dict[str, Any]]:
+        """Every attempt for this message and for all below it."""
+        yield from self.deliveries
+        for child in self.children:
+            yield from child.tried()
+
     def messages(self) -> Iterator[dict[str, Any]]:
         """This message and all below it."""
         yield self.message

@@ -202,7 +202,8 @@ def trace(
         found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
     hops, refused = found.hops()
     if raw:
-        places = [(row["source"], row["line"]) for row in refused]
+        told = [*(row for hop in hops for row in hop.tried()), *refused]
+        places = [(row["source"], row["line"]) for row in told]
         marks = Marks.of_messages((message for hop in hops for message in hop.messages()), places)
         for text in lines_of(inputs, options, marks):
             print(_harmless_on_terminal(text))

@@ -139,6 +139,8 @@ class Kind:
     """Code, severity and message of what such an entry tells about its session."""
     sure: tuple[str, ...] = ()
     """Fields of the message for which its word counts, whoever spoke before."""
+    foretells: bool = False
+    """Where it names no message it is about the one that the same process names next (`join/foretold.py`)."""
     hands_over: str | None = None
     """The message that its `next_queue_id` names comes out of this one: the child's origin."""
     copied: bool = False

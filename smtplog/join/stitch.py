@@ -22,6 +22,7 @@ from smtplog.errors import InputError
 from smtplog.formats.base import Format, Kind
 from smtplog.join import assemble, lives
 from smtplog.join.direction import PRIVATE_ONLY, Ours
+from smtplog.join.foretold import Foretold
 from smtplog.join.hops import Hops
 from smtplog.join.keys import SessionKeys, tellable
 from smtplog.join.view import SOURCE_SHIFT, View
@@ -91,6 +92,7 @@ class Stitcher:
         }
         self._keys = SessionKeys()
         self._hops = Hops()
+        self._foretold = Foretold()
         self._threads = {
             "message": _Thread("message", self.idle),
             "session": _Thread("session", SESSION_IDLE),
@@ -143,6 +145,7 @@ class Stitcher:
                     opened[label] = pl.concat([opened[label], mine], how="diagonal") if label in opened else mine
                     if sort == "message":
                         added.setdefault(label, []).append(mine)
+        self._foretold.name(self._threads["message"].open, frames, view)
         finish, message_keys = self._settle(view, {k: sum(map(len, v)) for k, v in added.items()}, flush=False)
         if "events" not in self.wanted:
             return finish
@@ -179,8 +182,13 @@ class Stitcher:
         return wants and (role is not None or (kind.delivers and "deliveries" in self.wanted))
 
     def _with_id(self, frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-        """Without the lines of a session that name no message, unless they are deliveries."""
-        if not kind.session or kind.message != "part" or (kind.delivers and "deliveries" in self.wanted):
+        """Without the lines of a session that name no message, unless they are deliveries or foretell one."""
+        if (
+            kind.foretells
+            or not kind.session
+            or kind.message != "part"
+            or (kind.delivers and "deliveries" in self.wanted)
+        ):
             return frame
         return frame.filter(frame["queue_id"].is_not_null()) if frame["queue_id"].null_count() else frame
 
@@ -349,8 +357,9 @@ def _keys(
     columns_ = {"row": pl.UInt32, "message_key": pl.String, "session_key": pl.String}
     parts = [pl.DataFrame(schema=columns_)]
     for label, mine in added.items():
-        rows = pl.concat([frame.select("row") for frame in mine])
-        parts.append(rows.with_columns(message_key=message_keys.get(label, pl.lit(None, dtype=pl.String))))
+        rows = pl.concat([frame.select("row", "queue_id") for frame in mine])
+        rows = rows.with_columns(message_key=message_keys.get(label, pl.lit(None, dtype=pl.String)))
+        parts.append(rows.filter(pl.col("queue_id").is_not_null()).drop("queue_id"))  # a name foretold comes later
     messages = pl.concat(parts, how="diagonal").drop("session_key").filter(pl.col("message_key").is_not_null())
     sessions = [frame.select("row", "session_key") for _, frame in frames if "session_key" in frame.columns]
     return messages.join(

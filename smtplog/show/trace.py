@@ -75,20 +75,21 @@ def _arrival(m: dict[str, Any]) -> Text:
 
 
 def _delivery(row: dict[str, Any]) -> Text:
-    to = row["recipient"] if row["recipient"] is not None else "-"
-    was = f" (was {row['original_recipient']})" if row["original_recipient"] and row["original_recipient"] != to else ""
+    to, before = row["recipient"], row["original_recipient"]
+    whom = f" <{to}>" if to is not None else ""
+    was = f" (was {before})" if before and before != to else ""
     hop = f" by {row['relay_name']}" if row["relay_name"] else ""
     hop += f" [{row['relay_ip']}]" if row["relay_ip"] else ""
     delay = f" after {row['delay_s']:g} s" if row["delay_s"] is not None else ""
     inside = ", inside this system" if row["is_internal"] else ""
     text = Text.assemble(f"{_at(row['at'])}  ", (row["status"], _STYLE.get(row["status"], "")))
-    text.append(render.harmless(f" <{to}>{was}{hop}{delay}{inside}"))
+    text.append(render.harmless(f"{whom}{was}{hop}{delay}{inside}"))
     said = row["reply_text"] or row["detail"]
-    code = " ".join(
-        str(part) for part in (row["reply_code"], row["reply_enhanced_code"] or row["enhanced_code"]) if part
-    )
-    if said or code:
-        text.append(render.harmless(f": {code} {said or ''}".rstrip()))
+    words = [
+        str(part) for part in (row["reply_code"], row["reply_enhanced_code"] or row["enhanced_code"], said) if part
+    ]
+    if words:
+        text.append(render.harmless(f": {' '.join(words)}"))
     if row["reason"]:
         text.append(f"  [{row['reason']}: {row['actor']} must act]", style="bold")
     text.append(f"  ({render.harmless(row['source'])}:{row['line']})", style="dim")

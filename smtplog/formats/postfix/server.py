@@ -102,6 +102,7 @@ KINDS = (
         may_refuse=True,
         session="part",
         delivers=True,
+        foretells=True,
     ),
     Kind(
         "access_discard",
@@ -111,6 +112,7 @@ KINDS = (
         may_refuse=True,
         session="part",
         delivers=True,
+        foretells=True,
     ),
     Kind(
         "proxy",
@@ -188,7 +190,16 @@ KINDS = (
     Kind("ehlo_discarded", ("ehlo_discarded",), (*SMTPD, "smtp", "lmtp"), session="part"),
     Kind("command_replaced", ("command_replaced",), SMTPD, may_refuse=True, session="part"),
     Kind("reply_filtered", ("reply_filtered", "reply_filtered_client"), SMTPD, may_refuse=True, session="part"),
-    Kind("queue_file_limit", ("queue_file_limit",), SMTPD, (WARNED,), session="part"),
+    # src/smtpd/smtpd.c, data_cmd(): the client is told 552; no line names sender or recipient.
+    Kind(
+        "message_too_big",
+        ("queue_file_limit",),
+        SMTPD,
+        (WARNED, Constant("status", "rejected"), Constant("action", "reject"), Constant("stage", "end_of_data")),
+        session="part",
+        message="part",
+        delivers=True,
+    ),
     Kind("client_named", ("client_named",), SMTPD, session="part", may_refuse=True),
     Kind("queue_full", ("queue_full",), (*SMTPD, "postscreen"), (WARNED,)),
 )
