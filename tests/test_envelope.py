@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
 
+import smtplog
 from smtplog.read import envelope, source
 from tests.conftest import SAMPLES
 
@@ -174,3 +176,33 @@ def test_blocks_do_not_tear(scene: str, size: int) -> None:
     cut = [envelope.entries(b, wrapping) for b in envelope.whole(source.blocks(one, size), wrapping)]
     assert pl.concat(cut).equals(whole)
     assert whole["line_count"].sum() == lines.height
+
+
+@pytest.mark.parametrize("size", [90, 150, 1_000_000])
+def test_the_last_one_again_at_any_size_of_block(tmp_path: Path, size: int) -> None:
+    """An old syslog daemon's `last message repeated`: its original ends the block before, or is itself repeated."""
+    head = "Nov 23 08:00:0"
+    lines = [f"{head}{n} mx1 postfix/smtpd[1]: connect from c{n}.example[192.0.2.{n}]" for n in range(3)]
+    lines[2:2] = [f"{head}1 mx1 last message repeated {n} times" for n in (3, 2)]
+    log = tmp_path / "mail.log"
+    log.write_text("\n".join([*lines, f"{head}3 mx1 last message repeated 2 times"]) + "\n")
+    events = smtplog.frames(str(log), "events", year=2026, block_bytes=size)["events"]
+
+    assert events["line"].to_list() == [1, 2, 3, 3, 3, 4, 4, 5, 6, 6]
+    assert events["client_ip"].to_list() == ["192.0.2.0", *["192.0.2.1"] * 6, *["192.0.2.2"] * 3]
+
+
+def test_what_journalctl_says_itself_is_nobodys_entry() -> None:
+    """Boots and the like between entries are foreign; other lines that begin so are no log lines."""
+    lines = [
+        "-- Journal begins at Fri 2026-11-20 00:00:01 UTC, ends at Mon 2026-11-23 08:30:00 UTC. --",
+        "Nov 23 08:28:36 mx1 postfix/smtpd[16353]: connect from c1.src.example[10.77.1.1]",
+        "-- Boot 3f9c1d3ad3b54e0c9f3b6d1b5ac0b3de --",
+        "Nov 23 08:28:37 mx1 postfix/smtpd[16353]: disconnect from c1.src.example[10.77.1.1]",
+        "-- Reboot --",
+        "-- as I said --",
+    ]
+    run = smtplog.sessions(lines, year=2026)
+
+    assert [session.closed_at is not None for session in run] == [True]
+    assert (run.tally.understood, run.tally.foreign, run.tally.malformed) == (2, 3, 1)

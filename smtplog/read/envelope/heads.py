@@ -56,6 +56,7 @@ ENVELOPES = (
     Envelope("stamped_program", "%Y-%m-%d %H:%M:%S%.f", has_zone=False),
     Envelope("program_stamped", "%Y-%m-%d %H:%M:%S%.f", has_zone=False),
     Envelope("stamped", "%Y-%m-%d %H:%M:%S%.f", has_zone=False, is_plain=True, is_general=True),
+    Envelope("journal_remark", "", has_zone=False, is_general=True),
 )
 OWN = tuple(envelope for envelope in ENVELOPES if envelope.is_plain)
 """A server's own stamp, which may also stand behind a syslog head."""
@@ -183,11 +184,10 @@ def _with_head(rest: pl.DataFrame, envelope: Envelope, found: pl.DataFrame) -> p
         stamp.alias("stamp"),
         at,
         naive,
-        *(found[name] if name in found.columns else none.alias(name) for name in ("host", "program")),
-        found["pid"].cast(pl.Int64, strict=False),
+        *(found[name] if name in found.columns else none.alias(name) for name in ("host", "program", "pid")),
         found["text"],
         envelope=pl.lit(envelope.rule),
-    )
+    ).with_columns(pl.col("pid").cast(pl.Int64, strict=False))
 
 
 def _nothing(rest: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from smtplog.read import grammar
 from smtplog.read.envelope.heads import ENVELOPES, GRAMMAR, head_pattern, read_stamps
 
 MARK = b"message repeated "
+LAST = "last message repeated "
 
 
 def repeat(lines: pl.DataFrame) -> pl.DataFrame:
@@ -28,7 +29,7 @@ def repeat(lines: pl.DataFrame) -> pl.DataFrame:
     told = lines["text"].str.starts_with(MARK.decode())
     last = lines["envelope"].is_null()
     if last.any():
-        last = last & lines["text"].str.contains("last message repeated ", literal=True)
+        last = last & lines["text"].str.contains(LAST, literal=True)
     if not (told | last).any():
         return lines
     lines = lines.with_columns(times=pl.lit(1, dtype=pl.Int64))
