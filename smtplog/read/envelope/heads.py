@@ -28,6 +28,8 @@ class Envelope:
     """Fits what others fit better: tried after them."""
     is_utc: bool = False
     """Its stamps are UTC without saying so in numbers."""
+    program: str | None = None
+    """Who writes it, where the head does not say."""
     stamp_letters: int = 0
     """How long its stamp is, where it always is and stands first."""
 
@@ -52,6 +54,7 @@ ENVELOPES = (
     Envelope("journal_full_utc", "%Y-%m-%d %H:%M:%S%.f", is_utc=True),
     Envelope("journal_full", "%Y-%m-%d %H:%M:%S%.f", has_zone=False, is_general=True),
     Envelope("journal_unix", "%s%.f", is_utc=True),
+    Envelope("rspamd_file", "%Y-%m-%d %H:%M:%S%.f", has_zone=False, program="rspamd"),
     Envelope("stamped_zone", "%Y-%m-%d %H:%M:%S%.f %#z", is_plain=True),
     Envelope("stamped_program", "%Y-%m-%d %H:%M:%S%.f", has_zone=False),
     Envelope("program_stamped", "%Y-%m-%d %H:%M:%S%.f", has_zone=False),
@@ -187,7 +190,10 @@ def _with_head(rest: pl.DataFrame, envelope: Envelope, found: pl.DataFrame) -> p
         *(found[name] if name in found.columns else none.alias(name) for name in ("host", "program", "pid")),
         found["text"],
         envelope=pl.lit(envelope.rule),
-    ).with_columns(pl.col("pid").cast(pl.Int64, strict=False))
+    ).with_columns(
+        pl.col("pid").cast(pl.Int64, strict=False),
+        *([pl.lit(envelope.program).alias("program")] if envelope.program else []),
+    )
 
 
 def _nothing(rest: pl.DataFrame) -> pl.DataFrame:
