@@ -54,6 +54,7 @@ KINDS = (
         may_refuse=True,
         message="part",
     ),
+    Kind("dkim_note", ("dkim_header",), ("opendkim",), may_refuse=True, message="part"),
     Kind("dmarc_verdict", ("dmarc", "dmarc_spf"), ("opendmarc",), (_by("opendmarc"),), may_refuse=True, message="part"),
     Kind("dmarc_note", ("dmarc_ignored",), ("opendmarc",), may_refuse=True, message="part"),
     Kind(
