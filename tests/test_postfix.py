@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 import smtplog
+from smtplog.ask.summary import Summary
 from smtplog.formats import postfix
+from smtplog.pipeline import Options, run
 from smtplog.read import rows
 from smtplog.read.detect import place
 
@@ -156,3 +158,22 @@ def test_tls_of_a_connection_that_postscreen_holds() -> None:
     assert (session.service, session.is_partial) == ("postscreen", False)
     assert session.tls is not None
     assert session.tls.version == "TLSv1.3"
+
+
+def test_a_client_that_postscreen_passed_is_one_connection() -> None:
+    """Postscreen and the smtpd that it passed the client to both say `connect`."""
+    found = Summary()
+    lines = [
+        "Nov 23 08:00:01 mx1 postfix/postscreen[5]: CONNECT from [192.0.2.7]:41022 to [192.0.2.1]:25",
+        "Nov 23 08:00:01 mx1 postfix/postscreen[5]: PASS OLD [192.0.2.7]:41022",
+        "Nov 23 08:00:01 mx1 postfix/smtpd[6]: connect from c.example[192.0.2.7]",
+        "Nov 23 08:00:02 mx1 postfix/smtpd[6]: disconnect from c.example[192.0.2.7] quit=1 commands=1",
+        "Nov 23 08:00:03 mx1 postfix/postscreen[5]: CONNECT from [192.0.2.8]:1234 to [192.0.2.1]:25",
+        "Nov 23 08:00:03 mx1 postfix/postscreen[5]: HANGUP after 0.1 from [192.0.2.8]:1234 in tests before SMTP handshake",
+        "Nov 23 08:00:03 mx1 postfix/postscreen[5]: DISCONNECT [192.0.2.8]:1234",
+    ]
+    found.take(run([lines], found.tables(), Options(year=2026, zone="UTC", watch=found.watch)))
+    result = found.result(10)
+
+    assert result["totals"]["connections"] == 2
+    assert result["client"] == [{"client": "192.0.2.8", "count": 1}, {"client": "c.example", "count": 1}]
