@@ -17,6 +17,8 @@ from smtplog.show import export as out
 from smtplog.show import render
 
 FORMS = ("table", "jsonl", "csv")
+WIDE = 200
+"""Columns of a table that is written to no terminal."""
 
 
 @dataclass
@@ -91,7 +93,10 @@ class Answer:
         named = ask.check_columns(_names(self.fields), self.table, "--fields")
         if named:
             return named
-        return list(render.COLUMNS[self.table]) if self._form() == "table" else list(ask.columns_of(self.table))
+        if self._form() != "table":
+            return list(ask.columns_of(self.table))
+        is_eyes = sys.stdout.isatty() and not self.output
+        return list(render.columns(self.table, render.console(sys.stdout).width if is_eyes else WIDE))
 
     def _form(self) -> str:
         form = self.form or ("table" if sys.stdout.isatty() and not self.output else "jsonl")
@@ -132,7 +137,7 @@ class Answer:
                 text = frame["raw"].str.join("\n").item() + "\n"
                 self.lines += frame.height
             elif form == "table":
-                render.console(stream, width=None if stream.isatty() else 200).print(render.table(frame))
+                render.console(stream, width=None if stream.isatty() else WIDE).print(render.table(frame))
                 text = ""
             elif form == "csv":
                 text = out.csv(frame, header=first)

@@ -12,44 +12,54 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-COLUMNS: dict[str, tuple[str, ...]] = {
+COLUMNS: dict[str, tuple[tuple[int, tuple[str, ...]], ...]] = {
     "events": (
-        "line",
-        "at",
-        "host",
-        "service",
-        "kind",
-        "queue_id",
-        "client_ip",
-        "sender",
-        "recipient",
-        "status",
-        "detail",
+        (
+            140,
+            (
+                "line",
+                "at",
+                "host",
+                "service",
+                "kind",
+                "queue_id",
+                "client_ip",
+                "sender",
+                "recipient",
+                "status",
+                "detail",
+            ),
+        ),
+        (100, ("line", "at", "service", "kind", "queue_id", "client_ip", "recipient", "status")),
+        (0, ("line", "at", "service", "kind", "queue_id", "status")),
     ),
     "sessions": (
-        "opened_at",
-        "duration_s",
-        "client_name",
-        "client_ip",
-        "helo",
-        "closed_by",
-        "transactions",
-        "findings",
+        (100, ("opened_at", "duration_s", "client_name", "client_ip", "helo", "closed_by", "transactions", "findings")),
+        (0, ("opened_at", "client_name", "client_ip", "closed_by", "transactions")),
     ),
-    "messages": ("received_at", "queue_id", "status", "sender", "recipients", "size_bytes", "client_name"),
+    "messages": (
+        (100, ("received_at", "queue_id", "status", "sender", "recipients", "size_bytes", "client_name")),
+        (0, ("received_at", "queue_id", "status", "recipients")),
+    ),
     "deliveries": (
-        "at",
-        "queue_id",
-        "status",
-        "sender",
-        "recipient",
-        "relay_name",
-        "delay_s",
-        "enhanced_code",
-        "reply_text",
+        (
+            140,
+            ("at", "queue_id", "status", "sender", "recipient", "relay_name", "delay_s", "enhanced_code", "reply_text"),
+        ),
+        (100, ("at", "queue_id", "status", "recipient", "relay_name", "enhanced_code", "reply_text")),
+        (0, ("at", "queue_id", "status", "recipient", "enhanced_code")),
     ),
 }
-"""What a terminal shows when no fields are named."""
+"""What a terminal of at least so many columns shows when no fields are named."""
+
+
+def columns(table: str, width: int) -> tuple[str, ...]:
+    """What is shown of a table where there are so many columns."""
+    return next(names for least, names in COLUMNS[table] if width >= least)
+
+
+WHOLE = frozenset({"queue_id", "status", "enhanced_code", "kind", "service", "closed_by"})
+"""Columns of words that are not folded where the terminal is narrow; numbers and times are none either."""
 
 _STYLES = {
     "bounced": "red", "expired": "red", "rejected": "red", "deferred": "yellow", "temp_rejected": "yellow",
@@ -104,7 +114,8 @@ def table(frame: pl.DataFrame) -> RenderableType:
     """A frame as a table: one row per record."""
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name, dtype in frame.schema.items():
-        out.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
+        is_whole = name in WHOLE or (dtype != pl.String and not dtype.is_nested())
+        out.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold", no_wrap=is_whole)
     for row in frame.iter_rows(named=True):
         cells = (harmless(cell(value)) for value in row.values())
         out.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in cells))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
 
@@ -18,12 +19,30 @@ _STYLE = {"sent": "green", "delivered": "green", "deferred": "yellow", "held": "
 
 
 def show(hops: Iterable[Hop], refused: Iterable[dict[str, Any]], stream: IO[str]) -> None:
-    """Print the trees, then the refusals that belong to no message."""
+    """Print the trees, then the refusals that belong to no message; where it stands: the line, or source and line."""
+    hops, refused = list(hops), list(refused)
+    told = [row for hop in hops for row in (*hop.messages(), *hop.tried())] + refused
+    sources = {row["source"] for row in told}
+    places = _Places(only=sources.pop() if len(sources) == 1 else None)
     console = render.console(stream, width=None if stream.isatty() else 120)
+    if places.only is not None:
+        console.print(Text(render.harmless(places.only), style="dim"))
     for hop in hops:
-        console.print(_tree(hop))
+        console.print(_tree(hop, places))
     for row in refused:
-        console.print(_delivery(row))
+        console.print(_delivery(row, places))
+
+
+@dataclass(frozen=True)
+class _Places:
+    """How a place is written."""
+
+    only: str | None
+    """The one source of all that is shown."""
+
+    def of(self, row: dict[str, Any]) -> str:
+        """Where a record's first line stands."""
+        return f"line {row['line']}" if self.only is not None else f"{render.harmless(row['source'])}:{row['line']}"
 
 
 def jsonl(hops: Iterable[Hop], refused: Iterable[dict[str, Any]], stream: IO[str]) -> None:
@@ -34,7 +53,7 @@ def jsonl(hops: Iterable[Hop], refused: Iterable[dict[str, Any]], stream: IO[str
         stream.write(json.dumps({"delivery": export.in_json(row)}, ensure_ascii=False) + "\n")
 
 
-def _tree(hop: Hop) -> Tree:
+def _tree(hop: Hop, places: _Places) -> Tree:
     m = hop.message
     head = Text.assemble(
         (render.harmless(m["queue_id"] or "?"), "bold"), " on ", render.harmless(m["host"] or "-"), "  ",
@@ -45,36 +64,45 @@ def _tree(hop: Hop) -> Tree:
     if m["message_id"]:
         head.append(f"  Message-ID {render.harmless(m['message_id'])}")
     tree = Tree(head)
-    tree.add(_arrival(m))
+    tree.add(_arrival(m, places))
     for verdict in m["verdicts"] or []:
-        tree.add(
-            Text(
-                render.harmless(
-                    f"{verdict['program']}: {render.cell(verdict['verdict'])} {render.cell(verdict['score'])}"
-                )
-            )
-        )
-    for row in hop.deliveries:
-        tree.add(_delivery(row))
-    for child in hop.children:
-        tree.add(_tree(child))
+        words = (verdict["program"] + ":", render.cell(verdict["verdict"]), render.cell(verdict["score"]))
+        tree.add(Text(render.harmless(" ".join(word for word in words if word))))
+    happened: list[tuple[Any, Text | Tree]] = [
+        (_begin(row["at"], row), _delivery(row, places)) for row in hop.deliveries
+    ]
+    happened += [(_begin(_first(child), child.message), _tree(child, places)) for child in hop.children]
+    for _, node in sorted(happened, key=lambda one: one[0]):
+        tree.add(node)
     for end in _end(m):
         tree.add(end)
     return tree
 
 
-def _arrival(m: dict[str, Any]) -> Text:
+def _first(hop: Hop) -> datetime | None:
+    """When a message came, as far as is known."""
+    times = [hop.message["received_at"], *(row["at"] for row in hop.deliveries), hop.message["removed_at"]]
+    return next((at for at in times if at), None)
+
+
+def _begin(at: datetime | None, row: dict[str, Any]) -> tuple[bool, datetime | None, str, int]:
+    """Its place in the order of time."""
+    return at is None, at, row["source"], row["line"]
+
+
+def _arrival(m: dict[str, Any], places: _Places) -> Text:
     name, ip = (render.cell(m[part]) for part in ("client_name", "client_ip"))
     who = f"{name} [{ip}]" if name and ip else name or ip
     came = f" from {who}" if who else f" as {m['origin']}" if m["origin"] else ""
-    parts = [f"{_at(m['received_at'])}  received{came}"]
+    when = f"{_at(m['received_at'])}  " if m["received_at"] or not m["parent_key"] else ""
+    parts = [f"{when}received{came}"]
     parts += [f"HELO {m['helo']}"] if m["helo"] else []
     parts += [f"login {m['auth_user']}"] if m["auth_user"] else []
     parts += [f"{m['size_bytes']:,} octets"] if m["size_bytes"] is not None else []
-    return Text(render.harmless(", ".join(parts)) + f"  ({render.harmless(m['source'])}:{m['line']})")
+    return Text(render.harmless(", ".join(parts)) + f"  ({places.of(m)})")
 
 
-def _delivery(row: dict[str, Any]) -> Text:
+def _delivery(row: dict[str, Any], places: _Places) -> Text:
     to, before = row["recipient"], row["original_recipient"]
     whom = f" <{to}>" if to is not None else ""
     was = f" (was {before})" if before and before != to else ""
@@ -92,7 +120,7 @@ def _delivery(row: dict[str, Any]) -> Text:
         text.append(render.harmless(f": {' '.join(words)}"))
     if row["reason"]:
         text.append(f"  [{row['reason']}: {row['actor']} must act]", style="bold")
-    text.append(f"  ({render.harmless(row['source'])}:{row['line']})", style="dim")
+    text.append(f"  ({places.of(row)})", style="dim")
     return text
 
 
