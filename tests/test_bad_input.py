@@ -271,10 +271,12 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 @pytest.mark.parametrize(
     "options",
     [
-        ["deliveries"],
+        ["deliveries", "--fields", "at,sender,reply_text"],
         ["deliveries", "--format", "jsonl"],
         ["deliveries", "--format", "csv"],
         ["events", "--raw"],
+        ["deliveries", "--raw"],
+        ["trace", "--sender", "*"],
         ["messages", "--fields", "sender,recipients"],
         ["check"],
         ["check", "--format", "json"],
@@ -426,7 +428,6 @@ def test_a_closed_standard_output_and_error(tmp_path: Path) -> None:
         (["--where", "true) FROM self; SELECT (true"], "not a SQL expression"),
         (["--format", "xml"], "known are table, jsonl, csv"),
         (["--input-format", "sendnail"], "no such format; known are"),
-        (["--raw"], "--raw"),
         (["--limit", "-1"], "limit"),
         (["--year", "last"], "year"),
         (["--nonsense"], "o such option"),
