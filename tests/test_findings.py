@@ -141,6 +141,7 @@ CASES: dict[str, tuple[str, str]] = {
                   BARE + MAIL + RCPT.replace("250 ok", "550 no") + QUIT),
     "message-refused": (BARE + MAIL + RCPT + DATA.replace("250 ok", "554 spam") + QUIT, CLEAN),
     "accepted-not-sent": (BARE + MAIL + RCPT + QUIT, CLEAN),
+    "recipient-withdrawn": (BARE + MAIL + RCPT + "C: RSET\nS: 250 ok\n" + QUIT, BARE + MAIL + RCPT + QUIT),
     "mixed-outcome": (BARE + MAIL + RCPT + RCPT.replace("250 ok", "550 no") + DATA + QUIT,
                       BARE + MAIL + RCPT + RCPT + DATA + QUIT),
     "outcome-unknown": (BARE + MAIL + RCPT + DATA.replace("S: 250 ok\n", "") + "{The server closes the connection}\n", CLEAN),

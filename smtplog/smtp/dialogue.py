@@ -13,6 +13,10 @@ from enum import Enum
 from smtplog.contract.records import Auth, Parameter, Reply
 
 
+_FEWEST_ALONE = 3
+"""Commands that nobody says without an answer."""
+
+
 class Kind(Enum):
     """Who spoke, or what happened."""
 
@@ -123,6 +127,10 @@ class Mail:
     """Its MAIL was sent behind the end of a message without waiting for the reply."""
     is_head_missing: bool = False
     """MAIL itself is not in the input."""
+    is_withdrawn: bool = False
+    """The client took it back before the message: RSET, another EHLO, another MAIL (RFC 5321 s.4.1.1.5, s.4.1.4)."""
+    before: Mail | None = None
+    """The transaction that was open when its MAIL was said."""
     octets: int = 0
     longest: Token | None = None
     """A line longer than the RFC allows."""
@@ -137,6 +145,11 @@ class Mail:
     def accepted(self) -> list[Rcpt]:
         """Recipients the server said yes to, in order."""
         return [r for r in self.rcpts if r.is_accepted]
+
+    @property
+    def withdrawn(self) -> list[Rcpt]:
+        """Those of them that the client took back, so that they are recipients of nothing."""
+        return self.accepted if self.is_withdrawn else []
 
 
 @dataclass(slots=True)
@@ -237,3 +250,8 @@ class Conversation:
     tokens: int = 0
     first: Token | None = None
     last: Token | None = None
+
+    @property
+    def hides_replies(self) -> bool:
+        """Only the client's side was written down: nobody goes on like this without an answer."""
+        return len(self.steps) >= _FEWEST_ALONE and not any(step.answers for step in self.steps)

@@ -10,13 +10,14 @@ from itertools import zip_longest
 
 from smtplog.smtp.dialogue import Answer, Conversation, Kind, Mail, Rcpt, Token
 
+_OUT_OF_ORDER = 503
 _LONGEST_LINE = 998
 """Octets of a text line without its end (RFC 5322 s.2.1.1, RFC 5321 s.4.5.3.1.6)."""
 
 
 def decide(talk: Conversation, *, is_in_data: bool) -> None:
     """Give every recipient its outcome, and the conversation its end."""
-    gone = any(
+    gone = not talk.hides_replies and any(
         event.kind in {Kind.CLOSED, Kind.TIMEOUT} and event.awaiting not in {None, "QUIT"} for event in talk.events
     )
     for step in talk.steps:
@@ -27,10 +28,11 @@ def decide(talk: Conversation, *, is_in_data: bool) -> None:
     last = talk.mails[-1] if talk.mails else None
     for mail in talk.mails:
         _name_unseen(mail)
-        _decide_mail(talk, mail, is_last=mail is last, is_in_data=is_in_data and mail is last)
+        is_open = mail is last and not (gone or _has_ended(talk))
+        _decide_mail(talk, mail, is_open=is_open, is_in_data=is_in_data and mail is last)
 
 
-def _decide_mail(talk: Conversation, mail: Mail, *, is_last: bool, is_in_data: bool) -> None:
+def _decide_mail(talk: Conversation, mail: Mail, *, is_open: bool, is_in_data: bool) -> None:
     for rcpt in [r for r in mail.rcpts if not r.is_accepted]:
         _settle(rcpt, rcpt.answer, "rcpt")
     if mail.data is not None and mail.data.code >= 400:
@@ -39,7 +41,7 @@ def _decide_mail(talk: Conversation, mail: Mail, *, is_last: bool, is_in_data: b
         _settle_ends(talk, mail)
     elif mail.is_ended or is_in_data or mail.has_data:
         _settle_all(mail, None, "end_of_data")
-    elif is_last and (_is_unanswered(talk, mail) or not (mail.is_over or _has_ended(talk))):
+    elif is_open and (_is_unanswered(talk, mail) or not mail.is_over) and not _gave_up(talk, mail):
         _settle_all(mail, None, "data")
     else:
         for rcpt in mail.accepted:
@@ -57,6 +59,12 @@ def _settle_ends(talk: Conversation, mail: Mail) -> None:
 
 def _is_unanswered(talk: Conversation, mail: Mail) -> bool:
     return any(step.verb == "DATA" and step.mail is mail and not step.answers for step in talk.steps)
+
+
+def _gave_up(talk: Conversation, mail: Mail) -> bool:
+    """The last thing that the client heard was that a recipient was refused, and it never asked to go on or to end."""
+    last = next((step for step in reversed(talk.steps) if step.answers), None)
+    return last is not None and last.mail is mail and last.rcpt is not None and last.code >= 400
 
 
 def _name_unseen(mail: Mail) -> None:
@@ -87,8 +95,15 @@ def _settle(rcpt: Rcpt, answer: Answer | None, stage: str) -> None:
 
 
 def in_order(mail: Mail) -> list[Rcpt]:
-    """The recipients in the order their fate was decided: those refused at RCPT first, then those of the message."""
-    return sorted(mail.rcpts, key=lambda r: r.is_accepted or r.answer is None)
+    """The recipients in the order their fate was decided: those of RCPT first, then those of the message.
+
+    Left out is who never was one: taken back with RSET, or sent behind a MAIL that was refused (RFC 5321 s.4.1.4).
+    """
+    is_refused = mail.answer is not None and mail.answer.code >= 400
+    is_none = {id(r) for r in mail.withdrawn} | {
+        id(r) for r in mail.rcpts if is_refused and (r.answer is None or r.answer.code == _OUT_OF_ORDER)
+    }
+    return sorted((r for r in mail.rcpts if id(r) not in is_none), key=lambda r: r.is_accepted)
 
 
 def first_host(text: str | None) -> str | None:

@@ -278,7 +278,7 @@ CLOSED_WORDS = (
     "connection closed", "closed connection", "closes the connection", "closes connection", "closed by foreign host",
     "remote host closed", "connection reset", "reset by peer", "unexpected eof", "[eof]", "econnreset", "epipe",
     "broken pipe", "lost connection", "connection lost", "server closed", "connection dropped", "socket hang up",
-    "connection close", "closing connection", "left intact", "disconnect", "session aborted", "session terminated",
+    "connection close", "closing connection", "dropping connection", "left intact", "disconnect", "session aborted", "session terminated",
     "server closing", "hung up", "unexpectedly closed", "close connection", "(closed)<<",
 )  # fmt: skip
 """Words of notes that say that the connection ended."""

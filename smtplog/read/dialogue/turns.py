@@ -273,13 +273,15 @@ class Stream:
         )
 
     def _told(self, i: int, plain: str) -> Iterator[tuple[str, str]]:
-        if i < self.first - _AFTERWORDS * 2 or i > self.final + _AFTERWORDS:
+        if i < self.first - _AFTERWORDS * 2:
             return
         is_note = plain[:1] in _NOTE_MARKS
         if self.form.body == "loose" and not is_note:  # among prose only what is set apart is a note
             return
         told = notes.happened(plain)
         if told is None or (told[0] == "OPEN" and i > self.final):
+            return
+        if i > self.final + _AFTERWORDS and told[0] not in {"AUTH", "CLIENT"}:
             return
         if i < self.first and (told[0] in {"CLOSED", "TLS"} or (told[0] == "TIMEOUT" and not is_note)):
             return

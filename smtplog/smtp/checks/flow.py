@@ -36,7 +36,7 @@ def greeting(talk: Conversation) -> Iterator[Seen]:
 def marks(talk: Conversation) -> Iterator[Seen]:
     """What the machine itself saw on the way."""
     for mark in talk.marks:
-        if mark.code == "surplus-reply" and talk.is_one_sided:
+        if talk.hides_replies or (mark.code == "surplus-reply" and talk.is_one_sided):
             continue
         value = mark.evidence if mark.code == "surplus-reply" else mark.value
         yield Seen(mark.code, mark.line, mark.evidence, value)
@@ -171,6 +171,8 @@ def _in_clear(talk: Conversation) -> Iterator[Seen]:
 
 def ending(talk: Conversation) -> Iterator[Seen]:
     """RFC 5321 s.3.8, s.4.1.1.10: how it ended, and what was said afterwards."""
+    if talk.hides_replies:
+        return
     has_421 = any(step.code == 421 for step in talk.steps)
     has_quit = any(step.verb == "QUIT" and step.answers for step in talk.steps)
     for step in talk.steps:
@@ -232,7 +234,9 @@ def waiting(talk: Conversation) -> Iterator[Seen]:
 def partial(talk: Conversation) -> Iterator[Seen]:
     """What the transcript leaves out."""
     if talk.is_one_sided:
-        yield Seen("one-sided", talk.line, "")
+        yield Seen("one-sided", talk.line, "", "the server was heard; its replies tell what it was asked")
+    elif talk.hides_replies:
+        yield Seen("one-sided", talk.line, "", "the client was heard; what it was answered is not known")
     elif not talk.has_greeting:
         yield Seen("transcript-partial", talk.line, "", "begins in the middle of a session")
     elif talk.is_cut and talk.closed_by is None and not any(e.awaiting for e in talk.events if e.kind is Kind.CLOSED):

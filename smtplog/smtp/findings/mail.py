@@ -36,6 +36,12 @@ GROUNDS: dict[str, Ground] = {
         "the client gave up, often because another recipient was refused; send again without that one",
         "RFC 5321 s.3.3",
     ),
+    "recipient-withdrawn": Ground(
+        INFO,
+        "{value} had been accepted, and the client took it back before any message was sent",
+        "nothing to do: clients check addresses so, or begin anew",
+        "RFC 5321 s.4.1.1.5",
+    ),
     "mixed-outcome": Ground(
         INFO,
         "the recipients fared differently: {value}",

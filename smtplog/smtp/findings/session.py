@@ -165,8 +165,8 @@ GROUNDS: dict[str, Ground] = {
     ),
     "one-sided": Ground(
         INFO,
-        "only the server was heard; its replies tell what it was asked",
-        "addresses that no reply names are not known",
+        "only {value}",
+        "turn on the tool's fuller log; what it does not show is not known",
         "-",
     ),
     "duplicate-copy": Ground(

@@ -39,11 +39,13 @@ class State:
         self.talk.mails.append(self.mail)
         return self.mail
 
-    def drop_mail(self) -> None:
-        """The open transaction is over (RFC 5321 s.4.1.1.5)."""
-        if self.mail is not None:
-            self.mail.is_over = True
-        self.mail = None
+    def drop_mail(self) -> Mail | None:
+        """The open transaction is over (RFC 5321 s.4.1.1.5); it, where its message had not begun."""
+        mail, self.mail = self.mail, None
+        is_open = mail is not None and not (mail.is_over or mail.has_data)
+        if mail is not None:
+            mail.is_over = True
+        return mail if is_open else None
 
     def mark(self, code: str, line: int, evidence: str, value: str = "") -> None:
         """Remember a finding where it was seen."""

@@ -33,6 +33,7 @@ def _say_mail(state: State, step: Step, i: int) -> None:
     mail = Mail(path.address, path.is_redacted, list(path.parameters), step.line)
     if state.mail is not None and not state.mail.is_over and state.mail.rcpts:
         step.is_nested = True
+        mail.before = state.mail
     mail.is_smuggled = any(s.is_end for s in state.queue) and not state.is_over
     state.mail = step.mail = mail
     state.talk.mails.append(mail)
@@ -75,13 +76,13 @@ def _say_bdat(state: State, step: Step, i: int) -> None:
 
 
 def _say_rset(state: State, step: Step, i: int) -> None:
-    state.drop_mail()
+    step.mail = state.drop_mail()
 
 
 def _on_hello(state: State, step: Step, answer: Answer) -> None:
     if not step.is_good:
         return
-    state.drop_mail()
+    _withdraw(state.drop_mail())
     state.talk.helo = step.argument
     state.talk.protocol = {"EHLO": "esmtp", "LHLO": "lmtp"}.get(step.verb or "", "smtp")
     if step.verb == "HELO":
@@ -114,12 +115,17 @@ def _on_mail(state: State, step: Step, answer: Answer) -> None:
         if answer.code >= 400:
             step.mail.is_over = True
             if state.mail is step.mail and not state.queue:
-                state.mail = None
+                state.mail = step.mail.before  # what was open stays open
+        elif step.mail.before is not None:
+            step.mail.before.is_over = step.mail.before.is_withdrawn = True
 
 
 def _on_rcpt(state: State, step: Step, answer: Answer) -> None:
-    if step.rcpt is not None:
-        step.rcpt.answer = answer
+    if step.rcpt is None:
+        return
+    step.rcpt.answer = answer
+    if step.mail is not None and step.mail.data is not None and step.rcpt.is_accepted:
+        step.mail.data, step.mail.is_over = None, False  # DATA had come too early, and the transaction goes on
 
 
 def _on_data(state: State, step: Step, answer: Answer) -> None:
@@ -135,7 +141,8 @@ def _on_data(state: State, step: Step, answer: Answer) -> None:
         mail.data = answer
         state.in_data = False
         mail.is_over = True
-        state.mail = None
+        if mail.accepted:
+            state.mail = None
 
 
 def _on_bdat(state: State, step: Step, answer: Answer) -> None:
@@ -148,6 +155,12 @@ def _on_bdat(state: State, step: Step, answer: Answer) -> None:
 def _on_rset(state: State, step: Step, answer: Answer) -> None:
     if step.is_good:
         state.chunk = None
+        _withdraw(step.mail)
+
+
+def _withdraw(mail: Mail | None) -> None:
+    if mail is not None:
+        mail.is_withdrawn = True
 
 
 def _on_quit(state: State, step: Step, answer: Answer) -> None:
