@@ -14,6 +14,9 @@ HEAD = 200
 """So many first entries decide what an input is."""
 
 
+_COMMANDS = ["EHLO ", "HELO ", "LHLO ", "ehlo ", "helo ", "MAIL FROM:", "RCPT TO:", "STARTTLS", "QUIT"]
+
+
 MANY = 500
 """So many ids are enough to tell one hour from the next."""
 
@@ -46,13 +49,24 @@ def is_document(head: pl.Series, is_log: float, data: bytes, expected: Sequence[
         expected: the formats.
     """
     is_only_stamped = is_log >= 0.5 and envelope.find(head).container is not None
-    if (is_only_stamped or _dialogue_share(head) >= 0.6) and not _tells_more(head, expected):
-        is_log = 0.0  # a container's stamps may as well be those of a transcript
+    commands = _commands(head) if is_log >= 0.5 else 0
+    if commands or is_only_stamped or _dialogue_share(head) >= 0.6:
+        entries = envelope.split(pl.DataFrame({"line": 1, "line_count": 1, "raw": head}), envelope.find(head))
+        has_programs = bool(entries["program"].is_not_null().any())
+        if _more(entries, expected) < (1 if has_programs else max(commands, 1)):
+            is_log = 0.0  # a log's stamps may as well be those of a transcript
     if is_log >= 0.5:
         return False
     from smtplog.read import dialogue  # noqa: PLC0415 - only where the input may be one
 
-    return dialogue.likelihood(data[:200_000].decode("utf-8", "replace")) > max(0.2, is_log)
+    text = data[:200_000].decode("utf-8", "replace")
+    return dialogue.likelihood(text) > max(0.2, is_log) or (not is_log and bool(dialogue.sessions(text)))
+
+
+def _commands(head: pl.Series) -> int:
+    """How many entries have a command in them, as transcripts do and few logs; one alone may be a complaint."""
+    count = int(head.str.contains_any(_COMMANDS).sum())
+    return count if count > 1 else 0
 
 
 def _dialogue_share(head: pl.Series) -> float:
@@ -61,8 +75,7 @@ def _dialogue_share(head: pl.Series) -> float:
     return float(pl.DataFrame({"said": said})["said"].sum() / max(len(head), 1))
 
 
-def _tells_more(head: pl.Series, expected: Sequence[Format]) -> bool:
-    """Is there anything of a session or a message in it but what was said? Then it is a log with a dialogue in it."""
-    entries = envelope.split(pl.DataFrame({"line": 1, "line_count": 1, "raw": head}), envelope.find(head))
-    kinds = [one.kind for one in columns.parse(entries, expected).kinds]
-    return any(kind.message or (kind.session and not kind.dialogue) for kind in kinds)
+def _more(entries: pl.DataFrame, expected: Sequence[Format]) -> int:
+    """How many entries tell anything of a session or a message but what was said: a log with a dialogue in it does."""
+    found = columns.parse(entries, expected).kinds
+    return sum(len(one.frame) for one in found if one.kind.message or (one.kind.session and not one.kind.dialogue))

@@ -166,7 +166,7 @@ GROUNDS: dict[str, Ground] = {
     "one-sided": Ground(
         INFO,
         "only {value}",
-        "turn on the tool's fuller log; what it does not show is not known",
+        "what the other side said is known only as far as these words tell it",
         "-",
     ),
     "duplicate-copy": Ground(
