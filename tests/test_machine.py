@@ -56,7 +56,7 @@ LMTP = START.replace("EHLO", "LHLO")
         ("C RCPT TO:<a@x>\nS 250 ok\nC DATA\nS 354 go\nC hi\nC .\nS 554 spam", ("rejected", "end_of_data", 554)),
         ("C RCPT TO:<a@x>\nS 250 ok\nC DATA\nS 451 later", ("deferred", "data", 451)),
         ("C RCPT TO:<a@x>\nS 250 ok\nC QUIT\nS 221 bye", ("not_sent", "rcpt", 250)),
-        ("C RCPT TO:<a@x>\nS 250 ok\nC RSET\nS 250 ok", ("not_sent", "rcpt", 250)),
+        ("C RCPT TO:<a@x>\nS 250 ok\nC DATA\n!closed", ("not_sent", "rcpt", 250)),
         ("C RCPT TO:<a@x>\nS 250 ok\nC DATA\nS 354 go\nC hi\nC .\n!closed", ("unknown", "end_of_data", None)),
         ("C RCPT TO:<a@x>\nS 250 ok\nC DATA\nS 354 go\nC hi", ("unknown", "end_of_data", None)),
         ("C RCPT TO:<a@x>\n!timeout", ("unknown", "rcpt", None)),
@@ -68,6 +68,40 @@ LMTP = START.replace("EHLO", "LHLO")
 def test_each_way_it_can_end_has_its_outcome(script: str, expected: tuple[str, str, int | None]) -> None:
     """Five outcomes, with the stage and the deciding reply."""
     assert outcomes(START + script) == [("a@x", *expected)]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("C RCPT TO:<a@x>\nS 250 ok\nC RSET\nS 250 ok", []),
+        ("C RCPT TO:<a@x>\nS 250 ok\nC EHLO me\nS 250 mx\nC QUIT\nS 221 bye", []),
+        ("C RCPT TO:<a@x>\nS 250 ok\nC MAIL FROM:<t@x>\nS 250 ok\nC QUIT\nS 221 bye", []),
+        ("C RCPT TO:<a@x>\nS 250 ok\nC MAIL FROM:<t@x>\nS 503 nested\nC QUIT\nS 221 bye", ["not_sent"]),
+        ("C RCPT TO:<a@x>\nS 250 ok\nC RSET\n!closed", ["not_sent"]),
+        ("C RCPT TO:<a@x>\nS 550 no\nC RSET\nS 250 ok", ["rejected"]),
+        ("C RCPT TO:<a@x>\nS 421 gone\nC RSET\n!closed", ["deferred"]),
+        ("C DATA\nS 503 no\nC RCPT TO:<a@x>\nS 250 ok\nC QUIT\nS 221 bye", ["not_sent"]),
+    ],
+)
+def test_who_was_taken_back_is_no_recipient(script: str, expected: list[str]) -> None:
+    """RFC 5321 s.4.1.1.5, s.4.1.4: RSET, EHLO and another MAIL discard the recipients, where the server agrees."""
+    assert [outcome for _, outcome, _, _ in outcomes(START + script)] == expected
+
+
+def test_a_recipient_behind_a_refused_sender_is_none() -> None:
+    """Pipelined: the server never had a transaction to put it into."""
+    script = START.replace("C MAIL FROM:<s@x>\nS 250 ok\n", "")
+    script += "C MAIL FROM:<s@x>\nC RCPT TO:<a@x>\nS 550 no\nS 503 need MAIL\nC QUIT\nS 221 bye"
+
+    assert outcomes(script) == []
+
+
+def test_a_client_that_broke_off_over_a_refusal_sent_nothing() -> None:
+    """The last thing heard was a refusal; where everything went well, the rest of the transcript may be missing."""
+    accepted = "C RCPT TO:<a@x>\nS 250 ok\n"
+
+    assert outcomes(START + accepted + "C RCPT TO:<b@x>\nS 550 no")[1] == ("a@x", "not_sent", "rcpt", 250)
+    assert outcomes(START + accepted) == [("a@x", "unknown", "data", None)]
 
 
 def test_pipelined_replies_are_paired_by_queue() -> None:

@@ -12,7 +12,6 @@ from enum import Enum
 
 from smtplog.contract.records import Auth, Parameter, Reply
 
-
 _FEWEST_ALONE = 3
 """Commands that nobody says without an answer."""
 

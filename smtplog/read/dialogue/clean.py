@@ -42,7 +42,7 @@ class Row:
 def rows(text: str) -> list[Row]:
     """The lines of a text, numbered from 1; letters that only look like the right ones are set right."""
     plain = text.translate(_LETTERS) if not text.isascii() else text
-    return [Row(n, line.removesuffix("\r").removesuffix("^M")) for n, line in enumerate(plain.split("\n"), 1)]
+    return [Row(n, line.rstrip("\r").removesuffix("^M")) for n, line in enumerate(plain.split("\n"), 1)]
 
 
 def without_html(found: list[Row]) -> list[Row] | None:
