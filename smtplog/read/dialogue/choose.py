@@ -14,7 +14,7 @@ from functools import lru_cache
 from smtplog.formats.transcripts import FLAT_FORMS, FORMS
 from smtplog.formats.transcripts.form import Form
 from smtplog.read import grammar
-from smtplog.read.dialogue import clean, guess, literal
+from smtplog.read.dialogue import guess, literal, peel
 from smtplog.read.dialogue.clean import Row
 from smtplog.read.dialogue.pieces import row_text
 from smtplog.smtp import commands
@@ -24,6 +24,8 @@ SAMPLE = 600
 """Lines that a form is judged by."""
 _ENOUGH = 2.0
 _ENOUGH_UNMARKED = 1.5
+BARE_CODE = "050 "
+"""What sendmail puts before each line of its own where it speaks SMTP itself."""
 _TINY = 12
 """Lines of a text so short that one marked line is enough."""
 
@@ -38,6 +40,8 @@ class Choice:
     tally: dict[str, Counter[str]] = field(default_factory=dict)
     is_flat: bool = False
     is_guess: bool = False
+    peels: tuple[peel.Peel, ...] = ()
+    """What was taken off its lines."""
 
     @property
     def name(self) -> str:
@@ -79,16 +83,17 @@ def best(rows: list[Row], text: str) -> Choice | None:
         return None
     possible = [form for form in FORMS if _is_possible(form, text)]
     found: Choice | None = None
-    peels: tuple[clean.Peel, ...] = ()
-    for tried, variant in clean.variants(sample):
+    for tried, variant in peel.variants(sample):
         for form in possible:
+            if form.grammar and not peel.ONLY_UNMARKED.isdisjoint(tried):
+                continue
             choice = judge(form, variant, rows)
             enough = _enough(choice, len(rows))
             if choice.score >= enough and (found is None or choice.score > found.score):
-                found, peels = choice, tried
-    found = _better_guess(rows, sample, found)
-    if found is not None and not found.is_guess:
-        found.rows = clean.peeled(rows, peels)
+                found, found.peels = choice, tried
+    found = _better_guess(sample, found) or found
+    if found is not None:
+        found.rows = peel.peeled(rows, found.peels)
     return found
 
 
@@ -99,14 +104,17 @@ def _enough(choice: Choice, rows: int) -> float:
     return _ENOUGH if rows > _TINY else 1.0
 
 
-def _better_guess(rows: list[Row], sample: list[Row], found: Choice | None) -> Choice | None:
-    """Marks that no form knows, where they explain more than any form does."""
+def _better_guess(sample: list[Row], found: Choice | None) -> Choice | None:
+    """Marks that no form knows, where they explain more than any form does; with as much as possible taken off."""
     if found is not None and found.form.grammar is not None:
-        return found
-    guessed = guess.form(sample)
-    if guessed is None or (found is not None and found.score >= guessed[1]):
-        return found
-    return Choice(guessed[0], rows, guessed[1], {"": Counter(reply=1, verb=1)}, is_guess=True)
+        return None
+    best: Choice | None = None
+    for tried, variant in peel.variants(sample):
+        guessed = guess.form(variant)
+        if guessed is not None and guessed[1] >= (best.score if best else found.score if found else 0.0):
+            heard = {"": Counter(reply=1, verb=1)}
+            best = Choice(guessed[0], variant, guessed[1], heard, is_guess=True, peels=tried)
+    return best
 
 
 def _is_possible(form: Form, text: str) -> bool:
@@ -137,8 +145,8 @@ def judge(form: Form, sample: Sequence[Row], rows: list[Row]) -> Choice:
         match = pattern.fullmatch(row.text) if pattern else None
         if match is None:
             if pattern is None:
-                _count(choice.tally, "", row.text.strip() if form.body == "bare" else row.text, form)
-            elif form.bare_replies and is_known_reply(row.text):
+                _count(choice.tally, "", row.text, form)
+            elif form.bare_replies and is_known_reply(row.text.removeprefix(BARE_CODE)):
                 choice.tally.setdefault("", Counter())["reply"] += 1
             continue
         mark = match["mark"] if has_mark else ""
@@ -170,10 +178,19 @@ def _score(form: Form, tally: dict[str, Counter[str]]) -> float:
         return (heard["reply"] + heard["verb"]) * form.weight if heard["reply"] else 0.0
     if form.bare_replies and not (tally.get("", Counter())["reply"] and any(h["verb"] for m, h in tally.items() if m)):
         return 0.0
-    score = 0.0
-    for heard in tally.values():
-        score += max(heard["reply"], heard["verb"]) - 0.5 * min(heard["reply"], heard["verb"])
+    if _is_one_mark(tally):
+        return 0.0
+    marks = {"", *form.server, *form.client}
+    counts = [one for mark, one in tally.items() if mark in marks or not form.server]
+    score = sum(max(one["reply"], one["verb"]) - 0.5 * min(one["reply"], one["verb"]) for one in counts)
     return score * form.weight
+
+
+def _is_one_mark(tally: dict[str, Counter[str]]) -> bool:
+    """Do replies and commands stand behind the same mark? Then it tells nothing of who speaks."""
+    heard = [one for one in tally.values() if one["reply"] or one["verb"]]
+    fewer, more = sorted((heard[0]["reply"], heard[0]["verb"])) if len(heard) == 1 else (0, 0)
+    return fewer > 1 and 4 * fewer > more
 
 
 def _blocks(form: Form, sample: Sequence[Row], tally: dict[str, Counter[str]]) -> float:

@@ -1,20 +1,24 @@
-"""What is around the lines of a dialogue comes off: HTML, quote marks, time stamps, what web pages do to letters."""
+"""Lines of a text, without what web pages do to letters and line ends; time stamps as moments."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from smtplog.read import grammar
 
 _LETTERS = str.maketrans(
     {"\u00a0": " ", "\uff1c": "<", "\uff1e": ">", "\uff20": "@", "\uff1a": ":", "\u200b": None, "\ufeff": None,
      "\u2011": "-", "\u2212": "-", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u00ad": None}
 )  # fmt: skip
 _ENTITIES = ("&gt;", "&lt;", "&amp;", "&quot;", "<br", "&#", "&nbsp;")
-_TAGS = ("<br>", "<br/>", "<br />", "</br>", "<BR>", "<p>", "</p>", "<pre>", "</pre>", "<code>", "</code>")
+_BLOCKS = frozenset(
+    {"br", "p", "pre", "div", "tr", "li", "ul", "ol", "table", "tbody", "blockquote", "h1", "h2", "h3", "hr"}
+)
+"""Tags at which a line ends."""
+_INLINE = frozenset(
+    {"code", "span", "td", "th", "b", "i", "em", "strong", "a", "tt", "samp", "font", "u", "html", "body"}
+)
+"""Tags that are nothing to the text; what else stands in angle brackets is a path (RFC 5321 s.4.1.2)."""
 _MONTHS = {
     name: n
     for n, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
@@ -51,67 +55,21 @@ def without_html(found: list[Row]) -> list[Row] | None:
         return None
     out = []
     for row in found:
-        text = row.text
-        for tag in _TAGS:
-            text = text.replace(tag, "\n")
+        text = _without_tags(row.text)
         pieces = html.unescape(text).translate(_LETTERS).split("\n") if text else [""]
         pieces = [p for p in pieces if p.strip()] or [""]
         out += [Row(row.line, p, row.stamp, row.ids, is_piece=i > 0) for i, p in enumerate(pieces)]
     return out
 
 
-def without_quotes(found: list[Row]) -> list[Row] | None:
-    """Quote marks of mail and markdown, heading and comment marks off; None when hardly a line has any."""
-    pattern = grammar.compiled("transcript", "quoted")
-    out, hits = [], 0
-    for row in found:
-        match = pattern.match(row.text)
-        hits += match is not None
-        out.append(Row(row.line, row.text[match.end() :], row.stamp, row.ids, row.is_piece) if match else row)
-    return out if hits * 5 > len(found) or hits > 3 else None
-
-
-def without_prefix(found: list[Row]) -> list[Row] | None:
-    """Time stamps, levels and bracketed names off, and remembered; None when hardly a line has any."""
-    pattern = grammar.compiled("transcript", "prefix")
-    out, hits = [], 0
-    for row in found:
-        match = pattern.match(row.text)
-        if match is None or not match.end():
-            out.append(row)
-            continue
-        hits += 1
-        ids = " ".join(word for word in (match["ids"] or "").split() if word[:1] == "[")  # levels stand without
-        out.append(Row(row.line, row.text[match.end() :], match["stamp"] or row.stamp, ids or row.ids, row.is_piece))
-    return out if hits >= 2 else None
-
-
-Peel = Callable[[list[Row]], list[Row] | None]
-PEELS: tuple[tuple[Peel, ...], ...] = (
-    (),
-    (without_prefix,),
-    (without_quotes,),
-    (without_quotes, without_prefix),
-    (without_prefix, without_quotes),
-)
-"""What may be taken off, least first."""
-
-
-def variants(found: list[Row]) -> Iterable[tuple[tuple[Peel, ...], list[Row]]]:
-    """A sample as it is and with less and less around it, each with what was taken off; only where it differs."""
-    for peels in PEELS:
-        now: list[Row] | None = found
-        for peel in peels:
-            now = peel(now) if now is not None else None
-        if now is not None:
-            yield peels, now
-
-
-def peeled(found: list[Row], peels: tuple[Peel, ...]) -> list[Row]:
-    """All rows with the same taken off."""
-    for peel in peels:
-        found = peel(found) or found
-    return found
+def _without_tags(text: str) -> str:
+    head, *parts = text.split("<")
+    out = [head]
+    for part in parts:
+        inside, close, rest = part.partition(">")
+        name = inside.strip("/").split(" ", 1)[0].rstrip("/").lower() if close else ""
+        out.append(f"\n{rest}" if name in _BLOCKS else rest if name in _INLINE else f"<{part}")
+    return "".join(out)
 
 
 def time(stamp: str | None) -> tuple[datetime | None, float | None]:

@@ -24,7 +24,7 @@ def form(sample: Sequence[Row]) -> tuple[Form, float] | None:
     heard: dict[str, Counter[str]] = {}
     words: dict[str, set[str]] = {}
     for row in sample:
-        place, kind = _speech(row.text)
+        place, kind = speech(row.text)
         if 0 < place <= _LONGEST_MARK:
             mark = shape(row.text[:place])
             heard.setdefault(mark, Counter())[kind] += 1
@@ -37,7 +37,7 @@ def form(sample: Sequence[Row]) -> tuple[Form, float] | None:
     return Form("other", "marks of a tool that is not known", "transcript", server, client), score * 0.5
 
 
-def _speech(text: str) -> tuple[int, str]:
+def speech(text: str) -> tuple[int, str]:
     """Where a reply or a command begins in a line, and which it is; -1 when neither does."""
     head = text[: _LONGEST_MARK + 40]
     reply = grammar.compiled("transcript", "unmarked_reply").search(head)
@@ -68,7 +68,7 @@ def pieces(found: Form, rows: list[Row]) -> list[Piece]:
     marks = sorted((*found.server, *found.client), key=len, reverse=True)
     out = []
     for row in rows:
-        mark, place = next(((m, p) for m in marks if (p := _behind(m, row.text)) >= 0), (None, 0))
+        mark, place = next(((m, p) for m in marks if (p := behind(m, row.text)) >= 0), (None, 0))
         text = row.text[place:]
         quote = row.text[place - 1 : place]
         if mark is not None and quote in {'"', "'"} and text.endswith((quote, quote + ",")):
@@ -77,7 +77,7 @@ def pieces(found: Form, rows: list[Row]) -> list[Piece]:
     return out
 
 
-def _behind(mark: str, text: str) -> int:
+def behind(mark: str, text: str) -> int:
     """How much of a line a mark covers, -1 when it does not begin with it; a blank at the mark's end may be missing."""
     at = 0
     for i, c in enumerate(mark):

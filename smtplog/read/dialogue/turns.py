@@ -12,7 +12,7 @@ from smtplog.formats.transcripts import BODY_WORDS
 from smtplog.formats.transcripts.form import Form
 from smtplog.read import grammar
 from smtplog.read.dialogue import notes
-from smtplog.read.dialogue.choose import is_known_reply, is_reply
+from smtplog.read.dialogue.choose import BARE_CODE, is_known_reply, is_reply
 from smtplog.read.dialogue.pieces import Piece
 from smtplog.read.dialogue.sides import Sides
 from smtplog.smtp import commands, secrets
@@ -246,8 +246,8 @@ class Stream:
             yield "BODY", plain
         elif self.open_code and (more := self._more(plain, text)):
             yield from self._reply_line(more)
-        elif self.form.bare_replies and is_known_reply(text.removeprefix("050 ")):
-            yield from self._reply_line(text.removeprefix("050 ").rstrip())
+        elif self.form.bare_replies and is_known_reply(text.removeprefix(BARE_CODE)):
+            yield from self._reply_line(text.removeprefix(BARE_CODE).rstrip())
         elif self._goes_on(i, piece):
             yield "WRAP", plain
         else:
