@@ -16,6 +16,8 @@ HEAD = 200
 
 _COMMANDS = ["EHLO ", "HELO ", "LHLO ", "ehlo ", "helo ", "MAIL FROM:", "RCPT TO:", "STARTTLS", "QUIT"]
 
+_NEARLY_ALL = 0.8
+"""The share of lines that are somebody's words in a transcript."""
 
 MANY = 500
 """So many ids are enough to tell one hour from the next."""
@@ -48,19 +50,29 @@ def is_document(head: pl.Series, is_log: float, data: bytes, expected: Sequence[
         data: its first block.
         expected: the formats.
     """
-    is_only_stamped = is_log >= 0.5 and envelope.find(head).container is not None
-    commands = _commands(head) if is_log >= 0.5 else 0
-    if commands or is_only_stamped or _dialogue_share(head) >= 0.6:
-        entries = envelope.split(pl.DataFrame({"line": 1, "line_count": 1, "raw": head}), envelope.find(head))
-        has_programs = bool(entries["program"].is_not_null().any())
-        if _more(entries, expected) < (1 if has_programs else max(commands, 1)):
-            is_log = 0.0  # a log's stamps may as well be those of a transcript
+    text = data[:200_000].decode("utf-8", "replace")
+    if _is_only_stamped(head, is_log, text, expected):
+        is_log = 0.0
     if is_log >= 0.5:
         return False
     from smtplog.read import dialogue  # noqa: PLC0415 - only where the input may be one
 
-    text = data[:200_000].decode("utf-8", "replace")
     return dialogue.likelihood(text) > max(0.2, is_log) or (not is_log and bool(dialogue.sessions(text)))
+
+
+def _is_only_stamped(head: pl.Series, is_log: float, text: str, expected: Sequence[Format]) -> bool:
+    """Have its lines a log's stamps and nothing else of one? They may as well be those of a transcript."""
+    commands = _commands(head) if is_log >= 0.5 else 0
+    is_stamped = is_log >= 0.5 and envelope.find(head).container is not None
+    if not commands and not is_stamped and _dialogue_share(head) < 0.6:
+        return False
+    entries = envelope.split(pl.DataFrame({"line": 1, "line_count": 1, "raw": head}), envelope.find(head))
+    more = _more(entries, expected)
+    if not commands or bool(entries["program"].is_not_null().any()):
+        return not more
+    from smtplog.read import dialogue  # noqa: PLC0415 - only where the input may be one
+
+    return more < commands or dialogue.share(text) >= _NEARLY_ALL
 
 
 def _commands(head: pl.Series) -> int:

@@ -28,7 +28,7 @@ def decide(talk: Conversation, *, is_in_data: bool) -> None:
     last = talk.mails[-1] if talk.mails else None
     for mail in talk.mails:
         _name_unseen(mail)
-        is_open = mail is last and not (gone or _has_ended(talk))
+        is_open = mail is last and not _has_ended(talk)
         _decide_mail(talk, mail, is_open=is_open, is_in_data=is_in_data and mail is last)
 
 
@@ -79,7 +79,8 @@ def _name_unseen(mail: Mail) -> None:
 
 
 def _has_ended(talk: Conversation) -> bool:
-    return talk.closed_by is not None or any(step.code == 421 for step in talk.steps)
+    is_told = any(event.kind in {Kind.CLOSED, Kind.TIMEOUT} for event in talk.events)
+    return is_told or talk.closed_by is not None or any(step.code == 421 for step in talk.steps)
 
 
 def _settle_all(mail: Mail, answer: Answer | None, stage: str) -> None:

@@ -100,9 +100,16 @@ def likelihood(head: str) -> float:
     return sure if not choice.form.is_log else min(sure, _share(choice))
 
 
+def share(head: str) -> float:
+    """How many of the lines of a text are somebody's words behind a mark, 0 to 1; 0 unless both sides are heard."""
+    choice = _choice(head)
+    return _share(choice) if choice is not None and choice.has_both and choice.form.grammar else 0.0
+
+
 def _share(choice: Choice) -> float:
     """How many of the lines have a mark, of those with anything on them."""
-    said = sum(piece.mark is not None for piece in pieces.pieces(choice.form, choice.rows))
+    read = guess.pieces if choice.is_guess else pieces.pieces
+    said = sum(piece.mark is not None for piece in read(choice.form, choice.rows))
     return said / max(sum(bool(row.text.strip()) for row in choice.rows), 1)
 
 

@@ -190,7 +190,7 @@ def _is_one_mark(tally: dict[str, Counter[str]]) -> bool:
     """Do replies and commands stand behind the same mark? Then it tells nothing of who speaks."""
     heard = [one for one in tally.values() if one["reply"] or one["verb"]]
     fewer, more = sorted((heard[0]["reply"], heard[0]["verb"])) if len(heard) == 1 else (0, 0)
-    return fewer > 1 and 4 * fewer > more
+    return fewer > 1 and 8 * fewer > more
 
 
 def _blocks(form: Form, sample: Sequence[Row], tally: dict[str, Counter[str]]) -> float:

@@ -151,6 +151,8 @@ class Stream:
             told = notes.happened(text)
             if told and told[0] in {"TIMEOUT", "CLOSED"}:
                 yield told
+            elif self.awaits_login and secrets.is_base64(text):  # whoever it is put down to, it is a secret
+                yield from self._client(text, piece)
             elif text and self.last in {"MORE", "LAST", "WRAP"}:
                 yield "WRAP", text
             return
@@ -224,10 +226,15 @@ class Stream:
         elif commands.is_certain(plain) or self._is_answered_as_unknown(i, plain):
             self._count_chunk(plain)
             yield "CLIENT", plain
-        elif secrets.is_masked(plain) and self.last == "LAST" and len(plain) < 80 and not notes.happened(plain):
+        elif self._is_masked_answer(plain):
             yield "CLIENT", plain
         else:
             yield from self._told(i, plain)
+
+    def _is_masked_answer(self, plain: str) -> bool:
+        """`********`, `[credentials hidden]`: what was typed after 334; stars before words are Exim -bh's own."""
+        is_note = plain.startswith("**** ") or bool(notes.happened(plain))
+        return self.last == "LAST" and len(plain) < 80 and secrets.is_masked(plain) and not is_note
 
     def _is_answered_as_unknown(self, i: int, plain: str) -> bool:
         """Not a command we know, but the server answered it as one it does not know either."""
