@@ -139,35 +139,39 @@ def _take_alike(rest: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, p
     A head fits if its stamp does before a writer that fits, and its writer does behind a stamp that fits; so each is
     looked at once. What does so only in another way is left to `_take`. Octets are cut, which is quicker than characters.
     """
-    letters = envelope.stamp_letters
+    every, letters = rest, envelope.stamp_letters
+    stamp = rest["raw"].str.head(letters)
+    stamps = stamp.rle().struct.field("value").unique()
+    is_sound = stamps.str.contains(grammar.shape(GRAMMAR, envelope.stamp_field).anchored(())).fill_null(False)
+    left = rest.clear()
+    if not is_sound.all():
+        fits = stamp.is_in(stamps.filter(is_sound).implode()).fill_null(False)
+        left, rest, stamp = rest.filter(~fits), rest.filter(fits), stamp.filter(fits)
+    sound = rest["raw"].head(SOME).str.extract(head_pattern(envelope.rule), 1).drop_nulls()
+    if sound.is_empty():
+        return every.clear(), every
     raw, end = pl.col("raw").cast(pl.Binary), pl.col("raw").str.find(": ", literal=True).cast(pl.Int64)
     parts = rest.select("raw", end=(end + 2).fill_null(letters).clip(letters)).select(
-        stamp=raw.bin.head(letters), who=raw.bin.slice(letters, pl.col("end") - letters), text=raw.bin.slice("end")
+        who=raw.bin.slice(letters, pl.col("end") - letters).cast(pl.String), text=raw.bin.slice("end").cast(pl.String)
     )
-    who = parts["who"].cast(pl.String, strict=False).cast(pl.Categorical(pl.Categories.random()))
+    who = parts["who"].cast(pl.Categorical(pl.Categories.random()))
     different, who = who.unique().drop_nulls(), who.to_physical()
-    stamps = parts["stamp"].rle().struct.field("value").unique().cast(pl.String, strict=False)
-    writers = different.cast(pl.String)
-    sound = rest["raw"].head(SOME).str.extract(head_pattern(envelope.rule), 1).drop_nulls()
-    if sound.is_empty() or len(writers) > max(SOME, rest.height // 4):
-        return rest.clear(), rest
-    stamp = sound[0][:letters]
-    known = _heads(stamp + writers, envelope)
-    is_sound = stamps.str.contains(grammar.shape(GRAMMAR, envelope.stamp_field).anchored(())).fill_null(False)
-    is_known = (known["stamp"] == stamp) & (known["head"].str.len_bytes() == letters + writers.str.len_bytes())
+    writers, codes = different.cast(pl.String), different.to_physical()
+    if len(writers) > max(SOME, rest.height // 4):
+        return every.clear(), every
+    known = _heads(sound[0][:letters] + writers, envelope)
+    is_known = (known["stamp"] == sound[0][:letters]) & (
+        known["head"].str.len_bytes() == letters + writers.str.len_bytes()
+    )
     rank = pl.select(pl.when(is_known).then(pl.int_range(len(writers), dtype=pl.UInt32))).to_series()
-    codes = different.to_physical()
     ranks = pl.Series([None], dtype=pl.UInt32).new_from_index(0, max(codes.to_list(), default=0) + 1)
     number = ranks.scatter(codes, rank).gather(who)
     fits = number.is_not_null()
-    if not is_sound.all():
-        fits = fits & parts["stamp"].is_in(stamps.filter(is_sound).cast(pl.Binary).implode())
-    left = rest.clear()
     if not fits.all():
-        left, rest, parts, number = rest.filter(~fits), rest.filter(fits), parts.filter(fits), number.filter(fits)
+        left = pl.concat([left, rest.filter(~fits)])
+        rest, parts, stamp, number = rest.filter(fits), parts.filter(fits), stamp.filter(fits), number.filter(fits)
     found = known.drop("stamp", "head").select(pl.all().gather(number))
-    stamp, text = (parts[name].cast(pl.String) for name in ("stamp", "text"))
-    return _with_head(rest, envelope, found.hstack([stamp.alias(envelope.stamp_field), text])), left
+    return _with_head(rest, envelope, found.hstack([stamp.alias(envelope.stamp_field), parts["text"]])), left
 
 
 def _heads(texts: pl.Series, envelope: Envelope) -> pl.DataFrame:
