@@ -197,13 +197,10 @@ class Summary:
         """Add connections, TLS and logins, which are neither messages nor deliveries."""
         for one in parsed.kinds:
             kind, frame, n = one.kind, one.frame, one.frame.height
-            if kind.session == "start":
+            if kind.session == ("end" if kind.session_by == "client" else "start"):  # who is passed on starts elsewhere
                 self.tls["connections"] += n
                 named = [name for name in ("client_name", "client_ip") if name in frame.columns]
                 self.clients.add(frame, pl.coalesce(*named, pl.lit(None, dtype=pl.String)), count=pl.len())
-            if kind.hands_on:  # what goes on in another service is counted there
-                self.tls["connections"] -= n
-                self.clients.add(frame, pl.col("client_ip"), count=-pl.len().cast(pl.Int64))
             if one.names("tls_version") and not kind.delivers and not kind.message:
                 self.tls["connections_tls" if kind.session else "tls_out"] += n
             if kind.message == "start" and "auth_user" in frame.columns:
