@@ -206,6 +206,16 @@ FORMS: tuple[Form, ...] = (
         blocks="octets",
         signs=("Follow: tcp",),
     ),
+    Form(
+        "dotnet",
+        ".NET System.Net.Mail, network trace",
+        "transcript_dotnet",
+        ("Receive",),
+        ("Send",),
+        blocks="hex",
+        signs=("Data from Socket#",),
+        is_whole=True,
+    ),
     Form("mailkit", "MailKit protocol log", "transcript_rfc", ("S",), ("C",), signs=("Connected to smtp",)),
     Form("haraka", "Haraka protocol log", "transcript_rfc", ("S",), ("C",), body="absent", signs=("[PROTOCOL]",)),
     Form(

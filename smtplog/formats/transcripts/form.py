@@ -35,8 +35,9 @@ class Form:
     """Replies stand without a mark."""
     is_folded: bool = False
     """Long lines go on, indented, on the next."""
-    blocks: Literal["", "rows", "octets"] = ""
-    """A line tells whose turn it is, then come rows with an offset, or as many octets as it says."""
+    blocks: Literal["", "rows", "hex", "octets"] = ""
+    """A line tells whose turn it is, then come rows with an offset, of characters or of octets in hex, or as many octets
+    as it says."""
     code_in_mark: bool = False
     """The mark of a reply is its code: `[250] 'text'`."""
     signs: tuple[str, ...] = ()

@@ -6,12 +6,14 @@ is never an error.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from smtplog.contract.records import Session
 from smtplog.formats.transcripts.form import Form
 from smtplog.read.dialogue import choose, clean, flat, guess, notes, pieces, sides, tree
 from smtplog.read.dialogue.choose import Choice
+from smtplog.read.dialogue.clean import Row
 from smtplog.read.dialogue.pieces import Piece
 from smtplog.read.dialogue.sides import Sides
 from smtplog.smtp import machine, report
@@ -19,6 +21,10 @@ from smtplog.smtp.dialogue import Conversation, Kind, Token
 
 _LONGEST_FLAT = 16 * 1024 * 1024
 """Characters of a text in which flattened dialogues are looked for: web pages are shorter."""
+_MOST_FORMS = 4
+"""Further forms that are looked for in one text, one behind the other."""
+_Told = tuple[Conversation, str, float, dict[str, Any]]
+"""A conversation, its form, how sure its directions are, what its log tells beside."""
 _LONGEST = 64 * 1024 * 1024
 """Characters of a document that are read; a dialogue is a small thing."""
 
@@ -37,23 +43,7 @@ def sessions(text: str, *, source: str = "-", show_secrets: bool = False) -> lis
 
     Cost: linear in the text.
     """
-    choice = _choice(text[:_LONGEST])
-    if choice is None:
-        return []
-    found: list[tuple[Conversation, str, float, dict[str, Any]]] = []
-    read = guess.pieces if choice.is_guess else pieces.pieces
-    everything = list(read(choice.form, choice.rows))
-    has_copies = False
-    if choice.form.repeats:
-        whole, everything = everything, pieces.without_repeats(everything)
-        has_copies = sum(p.mark is not None for p in whole) - sum(p.mark is not None for p in everything) > 2
-    for stream in pieces.sessions(everything, ids_are_sure=choice.form.is_whole):
-        who = sides.decide(choice.form, stream)
-        spoken: list[Token] = tree.tokens(choice.form, stream, who)
-        if has_copies and spoken:
-            spoken.insert(0, Token(Kind.NOTE, "copies", spoken[0].line))
-        told = _told(choice.form, stream, who)
-        found += [(talk, choice.name, who.confidence, told) for talk in machine.run(spoken) if _is_dialogue(talk)]
+    found = list(_found(clean.rows(text[:_LONGEST]), text[:_LONGEST]))
     found.sort(key=lambda f: f[0].line)
     return [
         Session(
@@ -66,6 +56,33 @@ def sessions(text: str, *, source: str = "-", show_secrets: bool = False) -> lis
         )
         for n, (talk, form, sure, told) in enumerate(found, 1)
     ]
+
+
+def _found(rows: list[Row], text: str, *, others: int = _MOST_FORMS) -> Iterator[_Told]:
+    """Every dialogue in some rows, and then those in another form before the first or behind the last of them."""
+    choice = _choice(rows, text)
+    if choice is None or (others < _MOST_FORMS and not choice.has_both):
+        return
+    read = guess.pieces if choice.is_guess else pieces.pieces
+    everything = list(read(choice.form, choice.rows))
+    lines = [piece.row.line for piece in everything if piece.mark is not None]
+    has_copies = False
+    if choice.form.repeats:
+        whole, everything = everything, pieces.without_repeats(everything)
+        has_copies = sum(p.mark is not None for p in whole) - sum(p.mark is not None for p in everything) > 2
+    for stream in pieces.sessions(everything, ids_are_sure=choice.form.is_whole):
+        who = sides.decide(choice.form, stream)
+        spoken: list[Token] = tree.tokens(choice.form, stream, who)
+        if has_copies and spoken:
+            spoken.insert(0, Token(Kind.NOTE, "copies", spoken[0].line))
+        lines += [token.line for token in spoken]
+        told = _told(choice.form, stream, who)
+        for talk in machine.run(spoken):
+            if _is_dialogue(talk):
+                yield talk, choice.name, who.confidence, told
+    if lines and others:
+        for part in ([row for row in rows if row.line < min(lines)], [row for row in rows if row.line > max(lines)]):
+            yield from _found(part, "\n".join(row.text for row in part), others=others - 1)
 
 
 def _told(form: Form, stream: list[Piece], who: Sides) -> dict[str, Any]:
@@ -91,7 +108,7 @@ def likelihood(head: str) -> float:
     Near 0 for logs of mail servers, prose and binary data: both sides must be heard, or one side at length. Where a
     form's lines are a server's log, the share of such lines counts: a log with a dialogue in it is a log.
     """
-    choice = _choice(head)
+    choice = _choice(clean.rows(head), head)
     if choice is None:
         return 0.0
     if not choice.has_both:
@@ -102,7 +119,7 @@ def likelihood(head: str) -> float:
 
 def share(head: str) -> float:
     """How many of the lines of a text are somebody's words behind a mark, 0 to 1; 0 unless both sides are heard."""
-    choice = _choice(head)
+    choice = _choice(clean.rows(head), head)
     return _share(choice) if choice is not None and choice.has_both and choice.form.grammar else 0.0
 
 
@@ -113,8 +130,7 @@ def _share(choice: Choice) -> float:
     return said / max(sum(bool(row.text.strip()) for row in choice.rows), 1)
 
 
-def _choice(text: str) -> Choice | None:
-    rows = clean.rows(text)
+def _choice(rows: list[Row], text: str) -> Choice | None:
     plain = clean.without_html(rows) or rows
     choice = choose.best(plain, text)
     cut = flat.split(plain) if len(text) <= _LONGEST_FLAT else None

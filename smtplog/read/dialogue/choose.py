@@ -16,7 +16,7 @@ from smtplog.formats.transcripts.form import Form
 from smtplog.read import grammar
 from smtplog.read.dialogue import guess, literal, peel
 from smtplog.read.dialogue.clean import Row
-from smtplog.read.dialogue.pieces import row_text
+from smtplog.read.dialogue.pieces import pieces
 from smtplog.smtp import commands
 from smtplog.smtp.replies import is_code
 
@@ -137,7 +137,10 @@ def judge(form: Form, sample: Sequence[Row], rows: list[Row]) -> Choice:
     """What a form makes of a sample."""
     choice = Choice(form, rows)
     if form.blocks:
-        choice.score = _blocks(form, sample, choice.tally)
+        for piece in pieces(form, list(sample)):
+            if piece.mark is not None:
+                _count(choice.tally, piece.mark, piece.text, form)
+        choice.score = _score(form, choice.tally)
         return choice
     pattern = grammar.compiled(form.grammar, "line") if form.grammar else None
     has_mark = pattern is not None and "mark" in pattern.groupindex
@@ -191,11 +194,3 @@ def _is_one_mark(tally: dict[str, Counter[str]]) -> bool:
     heard = [one for one in tally.values() if one["reply"] or one["verb"]]
     fewer, more = sorted((heard[0]["reply"], heard[0]["verb"])) if len(heard) == 1 else (0, 0)
     return fewer > 1 and 8 * fewer > more
-
-
-def _blocks(form: Form, sample: Sequence[Row], tally: dict[str, Counter[str]]) -> float:
-    pattern = grammar.compiled(form.grammar or "", "head")
-    heads = sum(pattern.fullmatch(row.text) is not None for row in sample)
-    replies = sum(is_reply(row_text(row.text.removeprefix("0000:"))) for row in sample)
-    tally[""] = Counter(reply=replies, verb=heads)
-    return float(replies + heads) if heads > 1 and replies else 0.0

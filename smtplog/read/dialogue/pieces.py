@@ -42,6 +42,8 @@ def pieces(form: Form, rows: list[Row]) -> Iterable[Piece]:
     """Every row as one piece or more, in order."""
     if form.blocks == "rows":
         return _rows(form, rows)
+    if form.blocks == "hex":
+        return _hex(form, rows)
     if form.blocks == "octets":
         return _octets(form, rows)
     return _lines(form, rows)
@@ -121,6 +123,29 @@ def row_text(text: str) -> str:
     cells = text[:48].split(" ")
     is_hex = len(text) > 48 and all(len(cell) == 2 or not cell for cell in cells) and text[2:3] == " "
     return text[48:].removeprefix(" ") if is_hex else text
+
+
+def _hex(form: Form, rows: list[Row]) -> Iterator[Piece]:
+    """A head says which socket speaks; rows with sixteen octets in hex follow, in which line ends count."""
+    head, line = (grammar.compiled(form.grammar or "", rule) for rule in ("head", "row"))
+    open_row: Row | None = None
+    mark, grown = "", bytearray()
+
+    def close() -> Iterator[Piece]:
+        if open_row is not None and grown:
+            for said in grown.decode("utf-8", "replace").removesuffix("\n").split("\n"):
+                yield Piece(mark, said.removesuffix("\r"), open_row)
+
+    for row in rows:
+        match = head.fullmatch(row.text.rstrip())
+        if match:
+            if open_row is None or (match["mark"], match["ids"]) != (mark, open_row.ids):
+                yield from close()
+                mark, grown = match["mark"], bytearray()
+                open_row = Row(row.line, row.text, row.stamp, match["ids"])
+        elif open_row is not None and (match := line.fullmatch(row.text)):
+            grown += bytes.fromhex(match["octets"].replace("-", " "))
+    yield from close()
 
 
 def _octets(form: Form, rows: list[Row]) -> Iterator[Piece]:

@@ -171,7 +171,7 @@ class Stream:
         self.in_data = self.is_first_of_data = code == "354"
         self.loose_body = False
         self.awaits_login = code == "334"
-        self.is_dark = self.form.blocks == "octets" and self.asked_tls and code == "220"
+        self.is_dark = self.form.blocks in {"octets", "hex"} and self.asked_tls and code == "220"
         self.asked_tls = False
         yield "LAST", line
 
