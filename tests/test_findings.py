@@ -72,7 +72,7 @@ CASES: dict[str, tuple[str, str]] = {
         HELLO + MAIL + "C: DATA\nC: RSET\nS: 503 no\nS: 250 ok\n" + QUIT,
         HELLO + "C: MAIL FROM:<a@example.org>\nC: RCPT TO:<b@example.com>\nS: 250 ok\nS: 250 ok\n" + QUIT,
     ),
-    "command-after-421": (BARE + "C: NOOP\nS: 421 closing\nC: QUIT\n", BARE + "C: NOOP\nS: 450 no\n" + QUIT),
+    "command-after-421": (BARE + "C: NOOP\nS: 421 closing\nC: RSET\n", BARE + "C: NOOP\nS: 421 closing\nC: QUIT\n"),
     "command-after-quit": (BARE + QUIT + "C: NOOP\n", CLEAN),
     "command-after-end": (
         BARE + MAIL + "C: RCPT TO:<b@example.com>\n{The server closes the connection}\nC: RSET\n",

@@ -176,7 +176,7 @@ def test_replies_alone_tell_what_was_asked() -> None:
 
 def test_what_is_said_into_a_closed_connection_is_no_exchange() -> None:
     """It is told as a finding."""
-    [talk] = talks("S 220 mx\nC EHLO me\nS 421 closing\nC QUIT")
+    [talk] = talks("S 220 mx\nC EHLO me\nS 421 closing\nC MAIL FROM:<s@x>\nC QUIT")
     found = report.parts(talk)
 
     assert [e.verb for e in found["exchanges"]] == [None, "EHLO"]

@@ -96,7 +96,7 @@ FORMS: tuple[Form, ...] = (
         signs=("loaded ", "using account", "reading recipients", "msmtp:", "tls_starttls"),
     ),
     Form("mdaemon", "MDaemon session logs", "transcript_msmtp", ("-->",), ("<--",)),
-    Form("s-nail", "s-nail and heirloom mailx -v", "transcript_snail", (" SERVER:",), (" ",)),
+    Form("s-nail", "s-nail and heirloom mailx -v", "transcript_snail", (" SERVER:",), (" ",), is_unstuffed=True),
     Form("mutt", "mutt -d", "transcript_mutt", ("<",), (">",), body="absent"),
     Form(
         "dsn",
@@ -301,7 +301,7 @@ BY_SERVER_WORDS = (
 
 TIMEOUT_WORDS = ("timed out", "timeout", "time out", "etimedout", "no reply in")
 
-NOT_TIMEOUT_WORDS = ("timeout=", "timeout :", "timeout  :", "retry timeout", "timeout = ", "ticket lifetime")
+NOT_TIMEOUT_WORDS = ("timeout=", "timeout :", "retry timeout", "timeout = ", "ticket lifetime")
 """Words of settings and of queues, not of a dialogue."""
 
 TLS_WORDS = (

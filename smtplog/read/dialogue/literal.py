@@ -27,11 +27,19 @@ def texts(form: Form, text: str) -> list[str]:
         case "csv":
             return [text[1:-1].replace('""', '"')] if text[:1] == '"' and text[-1:] == '"' else [text]
         case "bars":
-            return text.split(" | ")
+            return _reply_lines(text.split(" | "))
         case "cell":
             return text.removesuffix('"').split("[nl]")
         case _:
             return [visible_ends(text)] if "\\" in text or '"' in text[:2] else [text]
+
+
+def _reply_lines(parts: list[str]) -> list[str]:
+    """Lines of one reply, each with the code that only the first still has."""
+    code = parts[0][:3]
+    if len(parts) == 1 or not code.isdigit() or parts[0][3:4] != "-" or parts[1].startswith(code):
+        return parts
+    return [parts[0], *(f"{code}-{part}" for part in parts[1:-1]), f"{code} {parts[-1]}"]
 
 
 def bare_end(text: str) -> str:

@@ -32,7 +32,7 @@ def happened(text: str) -> tuple[str, str] | None:
     if SUPPRESSED_LOGIN in text.lower():
         return "CLIENT", "AUTH " + text.partition(f" {SUPPRESSED_LOGIN}")[0].rpartition("AUTH ")[2]
     login = _login(text)
-    return ("AUTH", login) if login else _told(text, text.lower())
+    return ("AUTH", login) if login else _told(text, " ".join(text.lower().split()))
 
 
 def _told(text: str, low: str) -> tuple[str, str] | None:

@@ -19,6 +19,8 @@ _MESSAGES = ("message", "msg", "text", "data", "line", "log", "content", "payloa
 """What loggers call the text of an entry."""
 _SIDES = ("direction", "dir", "side", "type", "event", "from", "who", "source")
 """What they call who said it."""
+_TIMES = ("time", "timestamp", "ts", "@timestamp", "date")
+"""What they call when."""
 _LONGEST_NUMBER = 7
 _FEWEST = 3
 
@@ -54,10 +56,14 @@ def without_json(found: list[Row]) -> list[Row] | None:
     entries = [_entry(row.text) for row in found]
     if sum(entry is not None for entry in entries) * 5 < sum(bool(row.text.strip()) for row in found) * 4:
         return None
-    return [row if entry is None else replace(row, text=entry) for row, entry in zip(found, entries, strict=True)]
+    return [
+        row if entry is None else replace(row, text=entry[0], stamp=entry[1] or row.stamp)
+        for row, entry in zip(found, entries, strict=True)
+    ]
 
 
-def _entry(text: str) -> str | None:
+def _entry(text: str) -> tuple[str, str | None] | None:
+    """What an entry says, behind who says it, and when."""
     if not text.lstrip().startswith("{"):
         return None
     try:
@@ -66,7 +72,8 @@ def _entry(text: str) -> str | None:
         return None
     said = next((value[name] for name in _MESSAGES if isinstance(value.get(name), str)), None)
     who = next((value[name] for name in _SIDES if isinstance(value.get(name), str)), "")
-    return None if said is None else f"{who} {said}".lstrip().rstrip("\r\n")
+    at = next((value[name] for name in _TIMES if isinstance(value.get(name), str)), None)
+    return None if said is None else (f"{who} {said}".lstrip().rstrip("\r\n"), at)
 
 
 def without_numbers(found: list[Row]) -> list[Row] | None:

@@ -39,6 +39,8 @@ class Stream:
         self.awaits_login = False
         self.open_code = ""
         """Code of a reply whose last line promised another."""
+        self.quoted_code = ""
+        """Code of a reply that an exception quotes and that goes on."""
         self.last = ""
         """Name of the token before."""
         self.base = _base_lead(found, sides)
@@ -217,6 +219,8 @@ class Stream:
         """No marks at all: what a line is shows in what it looks like and in what came before."""
         text = piece.text
         plain = text.strip()
+        if self._is_quoted(text):
+            return
         if is_known_reply(text) or (self.open_code and text.startswith(self.open_code)):
             for line in unglued(text.rstrip()):
                 yield from self._reply_line(line)
@@ -230,6 +234,15 @@ class Stream:
             yield "CLIENT", plain
         else:
             yield from self._told(i, plain)
+
+    def _is_quoted(self, text: str) -> bool:
+        """Is this a further line of a reply that an exception quotes? It was heard before."""
+        if self.quoted_code and text.startswith(self.quoted_code):
+            self.quoted_code = self.quoted_code if text[3:4] == "-" else ""
+            return True
+        quoted = text.rpartition("Exception: ")[2] if "Exception: " in text else ""
+        self.quoted_code = quoted[:3] if quoted[3:4] == "-" and is_known_reply(quoted) else ""
+        return False
 
     def _is_masked_answer(self, plain: str) -> bool:
         """`********`, `[credentials hidden]`: what was typed after 334; stars before words are Exim -bh's own."""

@@ -16,6 +16,8 @@ _WAITS = {"DATA": 120.0, ".": 600.0}
 _FILE_ENDINGS = (".eml", ".txt", ".msg", ".mbox", ".html")
 _NOT_NOW = frozenset({"AUTH", "STARTTLS", "BDAT"})
 _UNKNOWN = frozenset({500, 502})
+_PASSED_ON = frozenset({"XFORWARD", "XCLIENT"})
+"""Commands of those who pass on what another client said (Postfix XFORWARD_README, XCLIENT_README)."""
 
 
 def greeting(talk: Conversation) -> Iterator[Seen]:
@@ -61,8 +63,14 @@ def _name(talk: Conversation, step: Step, name: str) -> Iterator[Seen]:
         yield Seen("helo-file-name", step.line, said(step), name)
     elif "." not in name.rstrip("."):
         yield Seen("helo-not-fqdn", step.line, said(step), name)
-    if talk.server_name and name.lower() == talk.server_name.lower():
+    if talk.server_name and name.lower() == talk.server_name.lower() and not _is_inside(talk):
         yield Seen("helo-is-server", step.line, said(step), name)
+
+
+def _is_inside(talk: Conversation) -> bool:
+    """Does one host talk with itself, as a content filter does?"""
+    ends = (talk.client_ip or "", talk.server_ip or "")
+    return any(step.verb in _PASSED_ON for step in talk.steps) or any(ip.startswith(("127.", "::1")) for ip in ends)
 
 
 def order(talk: Conversation) -> Iterator[Seen]:
@@ -154,7 +162,7 @@ def encryption(talk: Conversation) -> Iterator[Seen]:
                 yield Seen("ehlo-missing-after-starttls", after.line, said(after))
         if talk.server_port == 465:
             yield Seen("starttls-on-465", step.line, said(step))
-    if all(s.verb != "STARTTLS" for s in steps):
+    if all(s.verb != "STARTTLS" for s in steps) and not _is_inside(talk):
         yield from _in_clear(talk)
 
 
@@ -176,7 +184,7 @@ def ending(talk: Conversation) -> Iterator[Seen]:
     has_421 = any(step.code == 421 for step in talk.steps)
     has_quit = any(step.verb == "QUIT" and step.answers for step in talk.steps)
     for step in talk.steps:
-        if step.is_after_end:
+        if step.is_after_end and not (has_421 and step.verb == "QUIT"):  # to say goodbye is no more than polite
             code = "command-after-421" if has_421 else "command-after-quit" if has_quit else "command-after-end"
             yield Seen(code, step.line, said(step), step.verb or "")
     yield from _broken(talk)

@@ -33,11 +33,13 @@ def _refusal(answer: Answer, code: str) -> Seen:
 
 def outcome(talk: Conversation) -> Iterator[Seen]:
     """RFC 5321 s.6.1, RFC 1047: accepted and never sent, no answer to the end, one better off than another."""
+    taken = {rcpt.address for mail in talk.mails for rcpt in mail.rcpts if rcpt.outcome == "accepted"}
     for mail in talk.mails:
         has_refused = any(r.answer is not None and r.answer.code >= 400 for r in mail.rcpts)
         for rcpt in mail.rcpts:
             if rcpt.outcome == "not_sent":
-                code = "recipient-withdrawn" if mail.is_withdrawn and not has_refused else "accepted-not-sent"
+                is_harmless = mail.is_withdrawn and (not has_refused or rcpt.address in taken)
+                code = "recipient-withdrawn" if is_harmless else "accepted-not-sent"
                 yield Seen(code, rcpt.line, rcpt.evidence, rcpt.address or "a recipient")
         unknown = [r for r in mail.rcpts if r.outcome == "unknown" and r.stage == "end_of_data"]
         if unknown:

@@ -158,6 +158,7 @@ class Machine(State):
     def _answered(self, step: Step, answer: Answer) -> None:
         """What a reply changes."""
         talk, code = self.talk, answer.code
+        step.is_after_end = False
         if code == 421:
             self.is_over = True
             talk.closed_by = talk.closed_by or "server"
