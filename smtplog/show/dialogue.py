@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -137,15 +138,13 @@ def _reply(reply: Reply) -> Text:
     return out
 
 
-def _finding(finding: Finding) -> Text:
+def _finding(finding: Finding) -> RenderableType:
     style = _BY_SEVERITY.get(finding.severity, "")
     out = Text(f"{_SIGNS.get(finding.severity, '·')} {finding.code}", style=style)
     out.append(f"  {plain(finding.message)}")
     if finding.evidence_line:
         out.append(f" (line {finding.evidence_line})", style="dim")
-    if finding.hint:
-        out.append(f"\n    {plain(finding.hint)}", style="dim")
-    return out
+    return Group(out, Padding(Text(plain(finding.hint), style="dim"), (0, 0, 0, 4))) if finding.hint else out
 
 
 def _verdicts(session: Session) -> Iterator[RenderableType]:
@@ -171,13 +170,15 @@ def _message(transaction: Transaction, number: int | None) -> Text:
     return out
 
 
-def _verdict(recipient: TransactionRecipient) -> Text:
+def _verdict(recipient: TransactionRecipient) -> RenderableType:
     style, sign = _BY_OUTCOME.get(recipient.outcome, ("", "·"))
     who = "(masked)" if recipient.is_redacted else plain(recipient.address) or "(not known)"
-    out = Text(f"  {sign} {who}: ", style=f"bold {style}".strip())
+    out = Text(f"{who}: ", style=f"bold {style}".strip())
     out.append(_WORDS.get(recipient.outcome, plain(recipient.outcome)), style=style)
     if recipient.stage:
         out.append(f", at {recipient.stage.replace('_', ' ')}", style="dim")
     if recipient.reply is not None:
         out.append(f": {plain(_words(recipient.reply))}")
-    return out
+    row = Table.grid(padding=(0, 1))
+    row.add_row(Text(f"  {sign}", style=f"bold {style}".strip()), out)
+    return row

@@ -27,7 +27,7 @@ GROUNDS: dict[str, Ground] = {
     "message-refused": Ground(
         ERROR,
         "the message was refused: {value}",
-        "the server read or would not read it; nobody got it",
+        "the server read it, or would not; whom this reply is about did not get it",
         "RFC 5321 s.3.3",
     ),
     "accepted-not-sent": Ground(
