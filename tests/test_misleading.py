@@ -549,6 +549,41 @@ DENIALS_QUOTES_AND_LIES = [
     ("spam_content", "250 2.0.0 not; 554 5.7.1 spam detected"),
     ("user_unknown", "550 5.1.1 (550 5.2.2 5.7.1) unknown user"),
     ("mailbox_full", "450 421 552 5.2.2 quota exceeded"),
+    ("user_unknown", "550 5.1.1 The address you typed does not exist (we checked; it's not blocked, full or disabled)"),
+    (
+        "ip_blocklisted",
+        "550 5.7.1 Rejected: 192.0.2.55 is listed on dnsbl.example.org. User unknown errors are reported separately.",
+    ),
+    ("sender_auth_failed", "554 5.7.5 Permanent error evaluating DMARC policy; spam filters were not involved"),
+    ("mailbox_full", "Remote host said: 552 5.2.2 mailbox exceeds allowed size [RCPT_TO]"),
+    (
+        "timeout",
+        "<x@full-mailbox.example>: conversation with mx.full-mailbox.example[192.0.2.3] timed out while sending MAIL FROM",
+    ),
+    ("domain_not_found", "550 5.1.2 <x@relay-denied.example>: Recipient address rejected: Domain not found"),
+    (
+        "greylisted",
+        "451 4.7.1 <x@y.example>: Recipient address rejected: try again in 300 seconds, first time sender (policyd 550)",
+    ),
+    ("rate_limited", "452 4.3.1 Connection limit exceeded, 10 per minute; disk space is fine"),
+    ("system_full", "452 4.3.1 Disk full on spool; connection limits not reached"),
+    ("relay_denied", "550 5.1.1 Relaying denied for <unknown@user.example>"),
+    (
+        "recipient_refused",
+        "550 5.7.1 Your message to the group was rejected: you are not allowed to send to this distribution list",
+    ),
+    ("smtp_auth", "530 5.7.1 Authentication required; anonymous relaying is denied"),
+    ("spam_content", "550 5.7.1 [CS] Message blocked. Reason: spam. Ref-ID quota-552-5.2.2"),
+    (
+        "bad_reputation",
+        "554 5.7.1 Connection refused. Your server's reputation score is too low. Content was not examined.",
+    ),
+    ("domain_blocklisted", "550 5.7.1 The domain shop.example in your message is listed in SURBL (multi.surbl.org)"),
+    ("message_malformed", "550 5.7.1 From header missing. This is an RFC 5322 violation."),
+    ("local_delivery", 'Command died with status 67: "/usr/lib/dovecot/deliver"'),
+    ("mailbox_disabled", "550 5.2.1 Mailbox bob@example.com has been deactivated by its owner; quota: 0 of 5 GB used"),
+    ("server_error", "451 4.3.0 LDAP lookup of user failed: directory unavailable"),
+    ("unknown", "550 <http://spam.example/blocked>"),
 ]
 """What a text says it is not, what was said before or elsewhere, and codes that say something else than the words."""
 

@@ -175,7 +175,7 @@ class Denials:
             span = phrase.find(seen)
             if span and self.doubted.isdisjoint(seen.words[max(span[0] - GAP, 0) : span[0]]):
                 words = (*seen.words[: span[0]], *[""] * (span[1] - span[0]), *seen.words[span[1] :])
-                return self.taken_out(Seen(words, seen.signs))
+                return self.taken_out(Seen(words, seen.signs, seen.breaks))
         return seen.words
 
 
@@ -295,7 +295,7 @@ class RuleSet:
             for sign in seen.signs
             if sign in plain or (sign[:2] in wild and any(fnmatchcase(sign, w) for w in wild[sign[:2]]))
         )
-        return Seen(self.denials.taken_out(seen), signs)
+        return Seen(self.denials.taken_out(seen), signs, seen.breaks)
 
     @lru_cache(maxsize=1 << 14)  # noqa: B019 - as above
     def first(

@@ -3,7 +3,7 @@
     mailbox full                   these words, next to each other
     (mailbox|email account) is full    one of these; brackets may stand in brackets
     user (does not|) exist         nothing is a choice too
-    quota .. exceeded              up to six words between
+    quota .. exceeded              up to six words between, of the same clause
     greylist*                      any ending; *用户* any beginning and ending; *容量*超* anything between
     blocked using @                @ is a host, an address, an IP, a URL or an id
 
@@ -122,7 +122,7 @@ class Phrase:
     def find(self, seen: Seen) -> tuple[int, int] | None:
         """First and last-but-one word of its first place; None when it is not there."""
         for at in self._starts(seen):
-            end = self._end(seen.words, at, 0)
+            end = self._end(seen, at, 0)
             if end is not None:
                 return at, end
         return None
@@ -134,13 +134,15 @@ class Phrase:
         places = seen.places
         return sorted(place for word in first.by_first.keys() & places.keys() for place in places[word])
 
-    def _end(self, words: tuple[str, ...], at: int, number: int) -> int | None:
+    def _end(self, seen: Seen, at: int, number: int) -> int | None:
         if number == len(self.elements):
             return at
         element = self.elements[number]
-        for start in range(at, min(at + GAP, len(words)) + 1) if element.after_gap else (at,):
-            for end in element.ends(words, start):
-                found = self._end(words, end, number + 1)
+        for start in range(at, min(at + GAP, len(seen.words)) + 1) if element.after_gap else (at,):
+            if element.after_gap and start in seen.breaks:
+                return None
+            for end in element.ends(seen.words, start):
+                found = self._end(seen, end, number + 1)
                 if found is not None:
                     return found
         return None

@@ -188,6 +188,8 @@ class Seen:
 
     words: tuple[str, ...]
     signs: frozenset[str]
+    breaks: frozenset[int] = frozenset()
+    """The words that begin a new clause: no gap of a phrase reaches over them."""
 
     @cached_property
     def places(self) -> dict[str, list[int]]:
@@ -244,22 +246,26 @@ class Scope:
 
     def _join(self, found: list[tuple[str, int, int]]) -> tuple[str, ...]:
         """Words in the spelling of the rules; some of them are two in the text."""
-        words = []
-        at = 0
+        words: list[str] = []
+        breaks, before, at = set(), 0, 0
         while at < len(found):
             word, start, end = found[at]
+            if words and _is_break(self.flat[before:start], self.flat[start]):
+                breaks.add(len(words))
+            before = end
             pair = f"{word} {found[at + 1][0]}" if at + 1 < len(found) else ""
             if pair in self.spelling:
                 word, end, at = self.spelling[pair], found[at + 1][2], at + 1
             self._spans.append((start, end))
             words.append(self.spelling.get(word, word))
-            at += 1
+            before, at = end, at + 1
+        self._breaks = frozenset(breaks)
         return tuple(words)
 
     @cached_property
     def seen(self) -> Seen:
         """Its words and signs."""
-        return Seen(self.words, self.signs)
+        return Seen(self.words, self.signs, self._breaks)
 
     @cached_property
     def signs(self) -> frozenset[str]:
@@ -275,6 +281,11 @@ class Scope:
     def span(self, first: int, end: int) -> tuple[int, int]:
         """Where in `text` some words stand: the first, and the one behind the last."""
         return self._spans[first][0], self._spans[max(end - 1, first)][1]
+
+
+def _is_break(between: str, following: str) -> bool:
+    """Whether a clause ends between two words: at a semicolon, or at the end of a sentence."""
+    return ";" in between or (following.isupper() and any(c in ".!?" for c in between))
 
 
 def parents(host: str) -> list[str]:
