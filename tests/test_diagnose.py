@@ -434,6 +434,16 @@ def test_a_dead_address_is_suppressed_with_evidence_and_an_end(text: str, status
         ("550 5.1.1 Sender address rejected: user unknown", "bounced"),
         ("550 5.7.1 Relay access denied", "bounced"),
         ("550 Address rejected", "bounced"),
+        ("550 domain does not exist", "bounced"),
+        ("550 The account or domain may not exist", "bounced"),
+        ("550 5.4.4 zzz", "bounced"),
+        ("501 malformed address: <a> may not follow b", "bounced"),
+        ("550 5.6.7 SMTPUTF8 is not supported", "bounced"),
+        ("553 5.1.7 Invalid address", "bounced"),
+        ("504 5.7.4 XOAUTH is no longer supported", "bounced"),
+        ("535 5.1.1 user unknown", "bounced"),
+        ("550 a@b.example does not exist", "bounced"),
+        ("550 5.1.1 the address is on the suppression list", "bounced"),
         ('unknown user: "bob"', None),
     ],
 )
@@ -463,6 +473,7 @@ OWN = '[[text]]\nid = "{id}"\nreason = "{reason}"\nany = ["purple elephants"]\ne
 def test_a_rule_of_ones_own_is_tried_before_the_built_in_ones(tmp_path: Path):
     mine = own(tmp_path, OWN.format(id="mine", reason="greylisted"))
     assert diagnose.reply("550 purple elephants: mailbox full", rules=mine).rule == "mine"
+    assert diagnose.reply("552 5.2.2 purple elephants: mailbox full", rules=mine).rule == "mine"
     frame = pl.DataFrame({"detail": ["550 purple elephants: mailbox full"]})
     assert diagnose.column(frame, mine)["reason"].to_list() == ["greylisted"]
     assert diagnose.column(frame)["reason"].to_list() == ["mailbox_full"]

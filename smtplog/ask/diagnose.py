@@ -149,7 +149,7 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
     hit = None
     if code is None or code >= 400:
         hit = asked(inner, "provider", "text")
-        if hit and hit.rule.step == "text" and enhanced:
+        if hit and hit.rule.step == "text" and enhanced and not hit.rule.is_own:
             coded = asked(inner, "enhanced")
             if coded and coded.rule.is_clear and coded.rule.reason != hit.rule.reason:
                 hit = asked(inner, "text", reason=coded.rule.reason) or hit

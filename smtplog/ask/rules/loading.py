@@ -44,9 +44,9 @@ def load_rules(path: str | Path) -> RuleSet:
     """
     own = _rule_set(Path(path), _read(Path(path)), known=built_in())
     base = built_in()
-    by_id = {rule.id: rule for rule in own.rules}
+    by_id = {rule.id: replace(rule, is_own=True) for rule in own.rules}
     kept = {rule.id: by_id.get(rule.id, rule) for rule in base.rules}
-    fresh = [rule for rule in own.rules if rule.id not in kept]
+    fresh = [rule for rule in by_id.values() if rule.id not in kept]
     every = sorted([*fresh, *kept.values()], key=lambda rule: model.STEPS.index(rule.step))
     return replace(base, rules=tuple(every), providers=(*own.providers, *base.providers), keys=None)
 
@@ -108,7 +108,7 @@ def _rule(step: str, table: dict[str, Any], spelling: Mapping[str, str]) -> Rule
 
 
 def _check_fields(where: str, table: dict[str, Any]) -> None:
-    allowed = {f.name: str(f.type) for f in fields(Rule) if f.name not in {"step", "wanted"}}
+    allowed = {f.name: str(f.type) for f in fields(Rule) if f.name not in {"step", "wanted", "is_own"}}
     for name, value in table.items():
         if name not in allowed:
             raise QueryError(f"{where}: there is no field {name}; there are {', '.join(allowed)}")

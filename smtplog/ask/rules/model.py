@@ -83,6 +83,8 @@ class Rule:
     """A code so plain that words of the same reason beside it decide before all other words."""
     is_reply: bool | None = None
     """True: only inside an SMTP reply; False: only in the sending server's own words."""
+    is_own: bool = False
+    """Of the user's file: no built-in rule decides before it."""
     wanted: Wanted = field(default=Wanted(), repr=False)
     """`any`, `all` and `none`, ready to be looked for."""
 
