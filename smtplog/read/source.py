@@ -29,6 +29,9 @@ BLOCK_BYTES = 30 * 1024 * 1024
 LINE_BYTES = 64 * 1024 * 1024
 """A line longer than this is cut into pieces of this length: memory stays bounded on input without line ends."""
 
+SPEAKS_OF_THE_LAST = "last message repeated "
+"""What a line holds that says how often the one before it came (BSD syslogd): they stay in one block."""
+
 ANSWERS = (".jsonl", ".parquet")
 """How files end that smtplog writes: in a directory they stand beside logs and are none."""
 
@@ -230,7 +233,7 @@ def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
         if piece is None:
             yield Block(one.name, b"".join(held), line, offset, is_last=True, problem=problem)
             return
-        last, cut = piece.rfind(b"\n") + 1, None
+        last, cut = _begin_of_last(piece), None
         if last:  # the common case, without a copy more
             block = Block(one.name, b"".join([*held[:-1], memoryview(piece)[:last]]), line, offset)
             line, offset = line + block.data.count(b"\n"), offset + block.size
@@ -239,7 +242,9 @@ def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
             yield block
             continue
         data = b"".join(held)
-        end = data.rfind(b"\n") + 1
+        end = _begin_of_last(data)
+        if end == 0 and length > LINE_BYTES:
+            end = data.rfind(b"\n") + 1
         if end == 0 and length > LINE_BYTES:
             end, cut = LINE_BYTES, f"{one.name}:{line}: a line longer than {LINE_BYTES:,} octets is read in pieces"
         if end:
@@ -249,6 +254,16 @@ def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
         held = [data[end:]]
         length -= end
         aim = size if end else length + size
+
+
+def _begin_of_last(piece: bytes) -> int:
+    """Where the last line begins that may be spoken of next: it goes into the next block. 0: it has no line before it."""
+    begin = piece.rfind(b"\n")
+    while begin > 0:
+        end, begin = begin, piece.rfind(b"\n", 0, begin)
+        if piece.find(SPEAKS_OF_THE_LAST.encode(), begin + 1, end) < 0:
+            break
+    return begin + 1
 
 
 def _octets(one: Input, size: int) -> Iterator[bytes]:

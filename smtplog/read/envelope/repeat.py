@@ -12,9 +12,9 @@ import polars as pl
 
 from smtplog.read import grammar
 from smtplog.read.envelope.heads import ENVELOPES, GRAMMAR, head_pattern, read_stamps
+from smtplog.read.source import SPEAKS_OF_THE_LAST
 
 MARK = b"message repeated "
-LAST = "last message repeated "
 
 
 def repeat(lines: pl.DataFrame) -> pl.DataFrame:
@@ -29,7 +29,7 @@ def repeat(lines: pl.DataFrame) -> pl.DataFrame:
     told = lines["text"].str.starts_with(MARK.decode())
     last = lines["envelope"].is_null()
     if last.any():
-        last = last & lines["text"].str.contains(LAST, literal=True)
+        last = last & lines["text"].str.contains(SPEAKS_OF_THE_LAST, literal=True)
     if not (told | last).any():
         return lines
     lines = lines.with_columns(times=pl.lit(1, dtype=pl.Int64))

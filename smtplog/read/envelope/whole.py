@@ -10,7 +10,6 @@ from smtplog.read import grammar, source
 from smtplog.read.envelope import export
 from smtplog.read.envelope.containers import Container, unwrap
 from smtplog.read.envelope.heads import ENVELOPES, GRAMMAR, Envelope
-from smtplog.read.envelope.repeat import LAST
 from smtplog.read.envelope.unfold import COPIED, stampers
 from smtplog.read.source import LINE_BYTES, Block
 
@@ -56,8 +55,9 @@ def _cut(data: bytes, envelopes: tuple[Envelope, ...], container: Container | No
     if container:
         keep = _first_open_inside(source.lines(Block("", tail, 0, 0)), container)
     else:
-        lines = [line.decode("utf-8", "replace").rstrip("\r\n") for line in tail.split(b"\n")[:-1]]
-        keep = min(_first_open(lines, envelopes), _last_said(lines, envelopes))
+        keep = _first_open(
+            [line.decode("utf-8", "replace").rstrip("\r\n") for line in tail.split(b"\n")[:-1]], envelopes
+        )
     rest = tail.split(b"\n")[keep:-1]
     return len(data) - sum(map(len, rest)) - len(rest) if keep or not start else len(data)
 
@@ -73,16 +73,6 @@ def _first_open_inside(lines: pl.DataFrame, container: Container) -> int:
     told = inside.select(t=pl.concat_str(head, pl.col("inner").fill_null("")))["t"].to_list()
     first = _first_open(told, ENVELOPES)
     return min(keep, inside["line"][first]) if first < len(told) else keep
-
-
-def _last_said(lines: list[str], envelopes: tuple[Envelope, ...]) -> int:
-    """Index of the last line, of which an old syslog daemon may say next how often it came; none where entries have parts."""
-    last = len(lines) - 1
-    if envelopes[0].has_year or last < 0 or any(f" {program}[" in lines[last] for program in stampers()):
-        return len(lines)
-    while last > 0 and LAST in lines[last]:
-        last -= 1
-    return last
 
 
 def _first_open(lines: list[str], envelopes: tuple[Envelope, ...]) -> int:
