@@ -163,7 +163,7 @@ def _exchanges(said: _Said, talks: pl.DataFrame, ways: list[Way]) -> pl.DataFram
              "m": pl.Int32, "answer": _PLACE}  # fmt: skip
     rows = _spread(talks, ((i, row) for i, way in enumerate(ways) for row in way.exchanges), kinds)
     rows = rows.with_columns(
-        argument=pl.coalesce("told", said.argument.gather(rows["command"])), at=said.at.gather(rows["time"]),
+        argument=pl.coalesce("told", said.argument.gather(rows["command"])).replace({"": None}), at=said.at.gather(rows["time"]),
         reply=said.reply.gather(rows["answer"]),
     )  # fmt: skip
     each = rows.group_by("sid", "n", maintain_order=True).agg(
