@@ -23,9 +23,11 @@ _CONTEXT = ("relay_name", "stage", "enhanced_code", "reply_code", "status")
 _INBOUND = ("rejected", "temp_rejected")
 _INCIDENT_RECIPIENTS = 5
 _INCIDENT_WINDOW, _INCIDENT_STEP = "1h", "15m"
-"""A block or outage is an incident where it hits so many recipients within so long, and more than mail arrived at."""
-_OUTAGE_OPERATORS = 5
-"""The same reason at so many operators within the hour is an outage of this host's own, if none of them has half of it."""
+_INCIDENT_SHARE = 0.25
+"""A block or outage is an incident where it hits so many recipients within so long, and so much of what was tried."""
+_OUTAGE_OPERATORS, _OUTAGE_SHARE = 5, 0.5
+"""The same reason at so many operators within the hour, and for so much of all mail, is an outage of this host's own, if
+none of them has half of it."""
 SEVERAL = "several operators"
 _INCIDENT = ("incident_recipients", "incident_at", "incident_until")
 _KEYS = ("reason", "operator")
@@ -132,7 +134,7 @@ def _outages(whole: pl.DataFrame, passed: pl.DataFrame, rules: diagnose.RuleSet 
         (pl.col("operators") >= _OUTAGE_OPERATORS) & (pl.col("largest") <= pl.col("incident_recipients") / 2)
     )
     everywhere = passed.filter(~pl.col("is_domain")).group_by("minute").agg(pl.col("arrived").sum())
-    hours = _worse_than_what_arrived(hours, everywhere, ("reason",))
+    hours = _much_of_what_was_tried(hours, everywhere, ("reason",), _OUTAGE_SHARE)
     is_outage = pl.lit(False)
     for reason, begin, end in hours.select("reason", "incident_at", "incident_until").iter_rows():
         is_outage |= (pl.col("reason") == reason) & pl.col("at").is_between(begin, end)
@@ -141,7 +143,7 @@ def _outages(whole: pl.DataFrame, passed: pl.DataFrame, rules: diagnose.RuleSet 
 
 def _incidents(whole: pl.DataFrame, passed: pl.DataFrame, rules: diagnose.RuleSet | None) -> pl.DataFrame:
     """Which reasons hit many recipients of an operator at once, each with its busiest hour."""
-    hours = _worse_than_what_arrived(_hours(whole, rules, _KEYS), passed, _KEYS)
+    hours = _much_of_what_was_tried(_hours(whole, rules, _KEYS), passed, _KEYS, _INCIDENT_SHARE)
     busiest = hours.sort("incident_recipients", "incident_at", descending=[True, False])
     return busiest.unique(_KEYS, keep="first", maintain_order=True)
 
@@ -169,8 +171,10 @@ def _hours(whole: pl.DataFrame, rules: diagnose.RuleSet | None, keys: tuple[str,
     )  # fmt: skip
 
 
-def _worse_than_what_arrived(hours: pl.DataFrame, passed: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
-    """The hours in which more recipients were hit than mail arrived, at that operator where the keys name one."""
+def _much_of_what_was_tried(
+    hours: pl.DataFrame, passed: pl.DataFrame, keys: tuple[str, ...], share: float
+) -> pl.DataFrame:
+    """The hours in which much of what was tried was hit, at that operator where the keys name one."""
     by = [key for key in keys if key in passed.columns]
     so_far = pl.col("arrived").cum_sum()
     sums = passed.sort("minute").select(*by, "minute", so_far=so_far.over(by) if by else so_far)
@@ -182,7 +186,8 @@ def _worse_than_what_arrived(hours: pl.DataFrame, passed: pl.DataFrame, keys: tu
 
     before = arrived(pl.col("incident_at").dt.truncate("1m"), inclusive=False)
     after = arrived(pl.col("incident_until"), inclusive=True)
-    return hours.filter(hours["incident_recipients"] > after - before).select(*keys, *_INCIDENT)
+    hit = hours["incident_recipients"]
+    return hours.filter(hit > (hit + after - before) * share).select(*keys, *_INCIDENT)
 
 
 def _different(name: str) -> pl.Expr:
