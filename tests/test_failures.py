@@ -197,3 +197,8 @@ def test_texts_of_no_known_reason_that_differ_in_numbers_only_are_one_wording():
     found = told(*((f"u{n}@example.com", "bounced", text) for n, text in enumerate(texts)))
     (row,) = found.unclassified
     assert (row["attempts"], row["recipients"], row["example"], row["line"]) == (3, 3, texts[0], 1)
+
+
+def test_every_kind_of_block_can_be_an_incident():
+    reasons = diagnose.built_in().reasons.values()
+    assert [reason.name for reason in reasons if reason.persistence == "block" and not reason.is_shared] == []
