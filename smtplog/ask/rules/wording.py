@@ -161,7 +161,7 @@ def _last_word(reply: str) -> int:
     codes = [replies.parts(line).enhanced_code for line in parts.lines]
     if None in codes or len(set(codes)) < 2:
         return 0
-    return reply.find(parts.lines[codes.index(parts.enhanced_code)])
+    return max(reply.find(parts.lines[codes.index(parts.enhanced_code)]), 0)
 
 
 def _begun(text: str, start: int) -> int:
