@@ -652,6 +652,27 @@ DENIALS_QUOTES_AND_LIES = [
     ("timeout", "conversation with mx.a.example[192.0.2.1] timed out while sending RCPT TO"),
     ("mailbox_full", '550 5.7.0 quota exceeded <img src="http://spam.example/x.png">'),
     ("smtp_auth", "535 5.7.8 Authentication credentials invalid; relay denied until you log in"),
+    ("user_unknown", "550 5.1.1 no mailbox by that name is currently available - not a quota issue"),
+    ("spam_content", "550 5.7.1 Content filter says junk; SPF pass, DKIM pass, DMARC pass"),
+    ("ip_blocklisted", "554 5.7.1 [192.0.2.1] blacklisted at cbl.abuseat.org (greylisting would not help)"),
+    ("rate_limited", "451 4.7.1 You have reached your hourly limit; come back in an hour"),
+    ("mailbox_full", "550 mailbox full (virus check passed)"),
+    ("sender_auth_failed", "550 5.7.1 Failed DMARC: p=reject. Spam score 0."),
+    ("bad_reputation", "554 5.7.1 Poor reputation of sending IP 192.0.2.1; try again later when it has recovered"),
+    (
+        "greylisted",
+        "450 4.2.0 <bob@example.com>: Recipient address rejected: Greylisted, see https://spam-blocked.example/quota",
+    ),
+    ("server_error", "452 4.3.1 server temporarily out of service, mailbox quota unaffected"),
+    ("message_malformed", "550 5.6.0 Invalid MIME structure; not an attachment policy issue"),
+    ("domain_blocklisted", "550 5.7.1 URL in message body is on URIBL, sender IP is clean"),
+    ("connection_failed", "connect to mx.greylist.example[192.0.2.1]:25: Connection refused"),
+    ("tls_failed", "TLS handshake failed with mail.quota.example: certificate expired"),
+    ("routing_loop", "554 5.4.6 loop: message already passed this host, not spam"),
+    ("too_many_recipients", "452 4.5.3 too many recipients; each mailbox exists"),
+    ("rdns_helo", "550 5.7.1 HELO localhost rejected; your IP is not blocked"),
+    ("recipient_refused", "550 5.7.1 user bob has blocked your address; he still exists and his mailbox is empty"),
+    ("message_expired", "500 5.4.7 delivery expired: message in queue for 5 days"),
 ]
 """What a text says it is not, what was said before or elsewhere, and codes that say something else than the words."""
 
