@@ -26,6 +26,8 @@ class Envelope:
     """A server's own file: lines without a stamp belong to the entry before."""
     is_general: bool = False
     """Fits what others fit better: tried after them."""
+    is_narrow: bool = False
+    """Fits what wider ones would take for another's: tried before them, where the first lines have it."""
     is_utc: bool = False
     """Its stamps are UTC without saying so in numbers."""
     program: str | None = None
@@ -55,6 +57,8 @@ ENVELOPES = (
     Envelope("journal_full", "%Y-%m-%d %H:%M:%S%.f", has_zone=False, is_general=True),
     Envelope("journal_unix", "%s%.f", is_utc=True),
     Envelope("rspamd_file", "%Y-%m-%d %H:%M:%S%.f", has_zone=False, program="rspamd"),
+    Envelope("dovecot_file", "%Y %b %e %H:%M:%S", has_year=False, has_zone=False, is_narrow=True, program="dovecot"),
+    Envelope("dovecot_file_iso", "%Y-%m-%d %H:%M:%S%.f", has_zone=False, is_narrow=True, program="dovecot"),
     Envelope("stamped_zone", "%Y-%m-%d %H:%M:%S%.f %#z", is_plain=True),
     Envelope("stamped_program", "%Y-%m-%d %H:%M:%S%.f", has_zone=False),
     Envelope("program_stamped", "%Y-%m-%d %H:%M:%S%.f", has_zone=False),
@@ -101,7 +105,8 @@ def order(head: pl.Series, envelopes: tuple[Envelope, ...] = ENVELOPES) -> tuple
     )
     counts = {name: int(hits[name].sum()) for name in hits.columns}
     rate = float(hits.select(pl.any_horizontal(pl.all()).mean()).item() or 0.0)
-    return tuple(sorted(envelopes, key=lambda e: (counts[e.rule] == 0, e.is_general, -counts[e.rule]))), rate
+    turn = sorted(envelopes, key=lambda e: (counts[e.rule] == 0, not e.is_narrow, e.is_general, -counts[e.rule]))
+    return tuple(turn), rate
 
 
 def take_off(lines: pl.DataFrame, envelopes: tuple[Envelope, ...]) -> pl.DataFrame:
@@ -129,7 +134,10 @@ def _take(rest: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.Data
     left = rest.clear()
     if not fits.all():
         left, rest, found = rest.filter(~fits), rest.filter(fits), found.filter(fits)
-    text = rest["raw"].str.slice(found["head"].str.len_chars())
+    end = found["head"].str.len_chars()
+    if "kept" in found.columns:  # the end of the head is the beginning of the text
+        end = end - found["kept"].str.len_chars()
+    text = rest["raw"].str.slice(end)
     return _with_head(rest, envelope, found.with_columns(text.alias("text"))), left
 
 
