@@ -94,7 +94,7 @@ KINDS = (
     ),
     Kind("virus_scan", ("virus_scanned",), CLAMAV, (_by("clamd"),), may_refuse=True),
     Kind("mailbox_saved", ("mailbox_saved",), DOVECOT, (_by("dovecot"),), may_refuse=True),
-    Kind("mailbox_auth", ("mailbox_auth",), DOVECOT, may_refuse=True),
+    Kind("mailbox_auth", ("mailbox_auth", "mailbox_auth_named"), DOVECOT, may_refuse=True),
     Kind("mailbox_login", ("mailbox_login", "mailbox_ended"), DOVECOT, may_refuse=True),
     Kind("mailbox_note", ("mailbox_note", "mailbox_level"), DOVECOT, may_refuse=True),
 )
