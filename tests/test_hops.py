@@ -167,3 +167,29 @@ Nov 2{day} 08:00:03 mx1 postfix/qmgr[3]: B{day}: removed
     assert {name: parent is not None for name, (_, parent, _) in links([log]).items()} == {
         f"{letter}{day}": letter == "B" for letter in "AB" for day in range(4)
     }
+
+
+@pytest.mark.parametrize("block_bytes", [200, 1_000_000])
+def test_verdicts_that_name_the_message_id_alone(tmp_path: Path, block_bytes: int) -> None:
+    """Of the mail that is here; hours later the same Message-ID is another mail's, or nobody's."""
+    head = "2026-05-06T10:00:0"
+    lines = [
+        f"{head}0Z mx1 postfix/smtpd[1]: 4F3A12BC01: client=c.example[192.0.2.1]",
+        f"{head}0Z mx1 postfix/cleanup[2]: 4F3A12BC01: message-id=<a1@example.net>",
+        f"{head}0Z mx1 spamd[3]: spamd: result: Y 12 - BAYES_99 scantime=1.2,size=2000,user=x,mid=<a1@example.net>,bayes=1.0",
+        f"{head}0Z mx2 spamd[3]: spamd: result: . 1 - BAYES_00 scantime=1.2,size=2000,user=x,mid=<a1@example.net>,bayes=0.0",
+        f"{head}1Z mx1 dovecot: lmtp(bob)<4242><b2xYZ>: msgid=<a1@example.net>: saved mail to INBOX",
+        f"{head}1Z mx1 postfix/qmgr[4]: 4F3A12BC01: removed",
+        f"{head}2Z mx1 dovecot: lmtp(eve)<4242><b2xYZ>: msgid=<other@example.net>: saved mail to INBOX",
+        "2026-05-06T12:00:00Z mx1 dovecot: lmtp(eve)<4243><c2xYZ>: msgid=<a1@example.net>: saved mail to INBOX",
+    ]
+    log = write(tmp_path / "mail.log", "\n".join(lines) + "\n")
+    made = frames(str(log), "messages", "events", block_bytes=block_bytes)
+
+    (verdicts,) = made["messages"]["verdicts"].to_list()
+    assert [(one["program"], one["verdict"], one["score"]) for one in verdicts] == [
+        ("spamd", "spam", 12.0),
+        ("dovecot", "saved mail to INBOX", None),
+    ]
+    assert made["events"].filter(queue_id="4F3A12BC01")["line"].to_list() == [1, 2, 6]
+    assert made["events"].drop_nulls("message_key")["line"].to_list() == [1, 2, 3, 5, 6]

@@ -29,7 +29,7 @@ def needed_fields(wanted: Iterable[str]) -> frozenset[str]:
     if "session_key" in names:
         names |= CLIENT
     if "verdicts" in names:
-        names |= {"verdict_program", "verdict", "score"}
+        names |= {"verdict_program", "verdict", "score", "message_id"}
     if not names.isdisjoint(LINKS):
         names |= HANDED_ON
     return names | assemble.ALWAYS

@@ -20,7 +20,7 @@ import polars as pl
 from smtplog.contract import schema
 from smtplog.errors import InputError
 from smtplog.formats.base import Format, Kind
-from smtplog.join import assemble, lives
+from smtplog.join import assemble, lives, named
 from smtplog.join.direction import PRIVATE_ONLY, Ours
 from smtplog.join.foretold import Foretold
 from smtplog.join.hops import Hops
@@ -129,6 +129,8 @@ class Stitcher:
         self._complete(fuller, head)
         if view.wants_session_keys:
             frames = self._keys.added(frames, view)
+        if "events" in self.wanted or view.wants("messages", "verdicts"):
+            frames = list(named.with_ids(frames, self._threads["message"].open, view, GRACE))
         added: dict[str, list[pl.DataFrame]] = {}
         for label, frame in frames:
             kind = view.kind(label)

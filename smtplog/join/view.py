@@ -54,10 +54,13 @@ class View:
         one, _, name = label.partition("/")
         return self.kinds[one, name]
 
+    def format(self, label: str) -> Format:
+        """The format of a label `format/kind`."""
+        return next(one for one in self.formats if one.name == label.partition("/")[0])
+
     def rank(self, label: str) -> tuple[int, bool, str]:
         """Whose word counts first: who starts a message before who adds to it, its own server before others."""
-        one = next(f for f in self.formats if f.name == label.partition("/")[0])
-        return lives.ROLES[self.kind(label).message or "end"], one.joins, label
+        return lives.ROLES[self.kind(label).message or "end"], self.format(label).joins, label
 
     def wants(self, table: str, *columns: str) -> bool:
         """Is any of these columns of a table asked for?"""
