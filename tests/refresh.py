@@ -58,13 +58,27 @@ def scenes() -> list[Scene]:
     return [Scene(n, said.get(n, {}).get("year"), said.get(n, {}).get("timezone")) for n in names]
 
 
+def transcript_answer(scene: Path) -> str:
+    """The sessions that a transcript tells of today, as JSON lines."""
+    from smtplog.read.dialogue import sessions
+
+    found = sessions(scene.read_bytes().decode("utf-8", "replace"), source=scene.name)
+    return "".join(f"{session.model_dump_json()}\n" for session in found)
+
+
 def main(wanted: list[str]) -> None:
     """Write the goldens of the scenes that are wanted."""
     for scene in scenes():
-        if wanted and not any(scene.name == w or scene.name.startswith(f"{w}/") for w in wanted):
-            continue
-        for table, answer in scene.answers().items():
-            scene.golden(table).write_text(answer, "utf-8")
+        if _is_wanted(scene.name, wanted):
+            for table, answer in scene.answers().items():
+                scene.golden(table).write_text(answer, "utf-8")
+    for text in sorted((SAMPLES / "transcript").glob("*.txt")):
+        if _is_wanted(f"transcript/{text.stem}", wanted):
+            text.with_suffix(".jsonl").write_text(transcript_answer(text), "utf-8")
+
+
+def _is_wanted(name: str, wanted: list[str]) -> bool:
+    return not wanted or any(name == w or name.startswith(f"{w}/") for w in wanted)
 
 
 if __name__ == "__main__":
