@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+import smtplog
 from smtplog.formats.transcripts import FORMS
 from smtplog.read import dialogue, grammar
 from smtplog.show import dialogue as show
@@ -72,6 +73,14 @@ def test_a_sample_cut_at_any_line_is_still_read_and_tells_no_secret(scene: Path)
         for part in ("\n".join(lines[:cut]), "\n".join(lines[cut:])):
             out = "".join(session.model_dump_json() for session in dialogue.sessions(part))
             assert not any(secret in out for secret in SECRETS)
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda p: p.stem)
+def test_a_sample_is_no_log(scene: Path) -> None:
+    """Whatever stamps it has: the whole program takes it for what it is."""
+    found = [session.form for session in smtplog.sessions(str(scene))]
+
+    assert found == [session.form for session in dialogue.sessions(text_of(scene))]
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda p: p.stem)

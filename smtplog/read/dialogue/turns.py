@@ -21,6 +21,10 @@ _NOTE_MARKS = frozenset("{[(<*=-+!#")
 _MOST_GLUED = 1000
 """Lines that one glued reply is cut into."""
 _LONGEST_GLUED = 4000
+_FRAGMENT = "DATA fragment, "
+"""What Wireshark calls the octets of a message, and of a chunk with its BDAT (epan/dissectors/packet-smtp.c)."""
+_FRAGMENT_QUIT = "DATA fragment, 6 bytes"
+"""And what it calls QUIT behind a refused DATA."""
 _AFTERWORDS = 4
 """Lines behind the last spoken one in which notes still belong to the dialogue."""
 
@@ -185,6 +189,9 @@ class Stream:
             yield "NOTE", piece.bare_end
         if plain.lower() in BODY_WORDS or piece.mark == "data":
             yield "BODY", text
+            return
+        if plain.startswith(_FRAGMENT) and not self.in_data:
+            yield "CLIENT", "QUIT" if plain == _FRAGMENT_QUIT else "BDAT"
             return
         if self.in_data:
             if text.rstrip() == ".":

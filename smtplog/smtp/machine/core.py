@@ -141,7 +141,7 @@ class Machine(State):
             step = Step("AUTH", None, answer.line, is_tls=talk.is_tls, answers=[answer], owed=0)
             talk.steps.append(step)
             self._answered(step, answer)
-        elif answer.code == 421 or not talk.steps or not self.client_spoke:
+        elif answer.code in {221, 421} or not talk.steps or not self.client_spoke:
             step = Step(None, None, answer.line, is_tls=talk.is_tls, answers=[answer], owed=0)
             talk.steps.append(step)
             self._answered(step, answer)
@@ -159,6 +159,8 @@ class Machine(State):
         """What a reply changes."""
         talk, code = self.talk, answer.code
         step.is_after_end = False
+        if code == 221:
+            talk.closed_by = talk.closed_by or "quit"
         if code == 421:
             self.is_over = True
             talk.closed_by = talk.closed_by or "server"

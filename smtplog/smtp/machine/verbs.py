@@ -148,7 +148,9 @@ def _on_data(state: State, step: Step, answer: Answer) -> None:
 def _on_bdat(state: State, step: Step, answer: Answer) -> None:
     if state.chunk is step:  # the server has read it all; what is not there, the transcript does not show
         state.chunk = None
-    if step.mail is not None and ("LAST" in (step.argument or "").upper() or answer.code >= 400):
+    if step.mail is not None and step.argument is None:  # the input does not say which chunk was the last
+        step.mail.ends = [answer]
+    elif step.mail is not None and ("LAST" in (step.argument or "").upper() or answer.code >= 400):
         step.mail.ends.append(answer)
 
 
