@@ -80,7 +80,9 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("smtp-cli", "smtp-cli", "smtp-cli"),
     ("Qsmtpd", "qsmtpd", "qsmtpd"),
     ("go-guerrilla", "go-guerrilla", "go-guerrilla"),
+    ("sendEmail -v", "sendemail", "sendemail"),
     ("marks of nobody known", "other", "other"),
+    ("marks of nobody known, PEAR", "other-pear", "other"),
 )
 """What it is called, its sample, the form it is taken for."""
 

@@ -216,6 +216,16 @@ FORMS: tuple[Form, ...] = (
         signs=("Data from Socket#",),
         is_whole=True,
     ),
+    Form(
+        "sendemail",
+        "sendEmail -v",
+        "transcript_sendemail",
+        ("Received",),
+        ("Sending",),
+        literal="commas",
+        body="absent",
+        is_whole=True,
+    ),
     Form("mailkit", "MailKit protocol log", "transcript_rfc", ("S",), ("C",), signs=("Connected to smtp",)),
     Form("haraka", "Haraka protocol log", "transcript_rfc", ("S",), ("C",), body="absent", signs=("[PROTOCOL]",)),
     Form(

@@ -28,6 +28,9 @@ def texts(form: Form, text: str) -> list[str]:
             return [text[1:-1].replace('""', '"')] if text[:1] == '"' and text[-1:] == '"' else [text]
         case "bars":
             return _reply_lines(text.split(" | "))
+        case "commas":
+            said = text.strip()
+            return said.replace(f", {said[:3]}", f"\n{said[:3]}").split("\n") if said[3:4] == "-" else [said]
         case "cell":
             return text.removesuffix('"').split("[nl]")
         case _:
