@@ -129,7 +129,7 @@ def _take(rest: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.Data
     """Part lines into those with this head, which is taken off, and the others."""
     if rest.is_empty():
         return rest, rest
-    found = rest.select(pl.col("raw").str.extract_groups(head_pattern(envelope.rule)).alias("g")).unnest("g")
+    found = _heads(rest["raw"], envelope)
     fits = found["head"].is_not_null()
     left = rest.clear()
     if not fits.all():
@@ -168,9 +168,8 @@ def _take_alike(rest: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, p
     if len(writers) > max(SOME, rest.height // 4):
         return every.clear(), every
     known = _heads(sound[0][:letters] + writers, envelope)
-    is_known = (known["stamp"] == sound[0][:letters]) & (
-        known["head"].str.len_bytes() == letters + writers.str.len_bytes()
-    )
+    length = letters + writers.str.len_bytes()
+    is_known = (known[envelope.stamp_field] == sound[0][:letters]) & (known["head"].str.len_bytes() == length)
     rank = pl.select(pl.when(is_known).then(pl.int_range(len(writers), dtype=pl.UInt32))).to_series()
     ranks = pl.Series([None], dtype=pl.UInt32).new_from_index(0, max(codes.to_list(), default=0) + 1)
     number = ranks.scatter(codes, rank).gather(who)
@@ -178,15 +177,14 @@ def _take_alike(rest: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, p
     if not fits.all():
         left = pl.concat([left, rest.filter(~fits)])
         rest, parts, stamp, number = rest.filter(fits), parts.filter(fits), stamp.filter(fits), number.filter(fits)
-    found = known.drop("stamp", "head").select(pl.all().gather(number))
+    found = known.drop(envelope.stamp_field, "head").select(pl.all().gather(number))
     return _with_head(rest, envelope, found.hstack([stamp.alias(envelope.stamp_field), parts["text"]])), left
 
 
 def _heads(texts: pl.Series, envelope: Envelope) -> pl.DataFrame:
-    """The groups of some heads, the stamp's under that name."""
+    """The groups of some heads."""
     found = texts.to_frame("raw").select(pl.col("raw").str.extract_groups(head_pattern(envelope.rule)).alias("g"))
-    found = found.unnest("g").rename({envelope.stamp_field: "stamp"})
-    return found.with_columns(pl.col("pid").cast(pl.Int64, strict=False)) if "pid" in found.columns else found
+    return found.unnest("g").with_columns(pl.col("^pid$").cast(pl.Int64, strict=False))
 
 
 def _with_head(rest: pl.DataFrame, envelope: Envelope, found: pl.DataFrame) -> pl.DataFrame:
@@ -194,18 +192,14 @@ def _with_head(rest: pl.DataFrame, envelope: Envelope, found: pl.DataFrame) -> p
     nothing = pl.Series([None], dtype=pl.String)
     stamp = found[envelope.stamp_field] if envelope.stamp_field else nothing.new_from_index(0, rest.height)
     at, naive = read_stamps(stamp, envelope)
-    none = pl.lit(None, dtype=pl.String)
-    return rest.with_columns(
-        stamp.alias("stamp"),
-        at,
-        naive,
-        *(found[name] if name in found.columns else none.alias(name) for name in ("host", "program", "pid")),
-        found["text"],
-        envelope=pl.lit(envelope.rule),
-    ).with_columns(
-        pl.col("pid").cast(pl.Int64, strict=False),
-        *([pl.lit(envelope.program).alias("program")] if envelope.program else []),
+    fixed = {"program": envelope.program} if envelope.program else {}
+    told = (
+        found[name]
+        if name in found.columns and name not in fixed
+        else pl.lit(fixed.get(name), dtype=SCHEMA[name]).alias(name)
+        for name in ("host", "program", "pid", "text")
     )
+    return rest.with_columns(stamp.alias("stamp"), at, naive, *told, envelope=pl.lit(envelope.rule))
 
 
 def _nothing(rest: pl.DataFrame) -> pl.DataFrame:
