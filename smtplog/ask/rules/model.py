@@ -185,11 +185,16 @@ Candidates = list[tuple[Rule, Collection[int]]]
 """Rules in their order, each with the numbers of its phrases (of `any`) that may be there."""
 
 
+_WILD = frozenset("*?[")
+"""What makes a code a pattern of codes."""
+
+
 @lru_cache(maxsize=1 << 14)
 def _has_enhanced(wanted: tuple[str, ...], code: str | None) -> bool:
     if code is None:
         return False
-    return any(fnmatchcase(code, code[0] + w[1:] if w[0] == "x" else w) for w in wanted)
+    spelt = (code[0] + w[1:] if w[0] == "x" else w for w in wanted)
+    return any(w == code or (not _WILD.isdisjoint(w) and fnmatchcase(code, w)) for w in spelt)
 
 
 @dataclass(frozen=True, eq=False)
