@@ -248,7 +248,7 @@ class Stitcher:
             if over.any():
                 whole = frame.hstack([mine.alias("life")])
                 done[label] = whole if over.all() else whole.filter(over)
-            thread.open[label] = frame.clear() if over.all() else frame.filter(~over)
+                thread.open[label] = frame.clear() if over.all() else _by_itself(frame.filter(~over))
         thread.open = {label: frame for label, frame in thread.open.items() if frame.height}
         return done, order, keys
 
@@ -350,6 +350,11 @@ class Stitcher:
         for name, frame in frames.items():
             sort, _, label = name.partition("/")
             self._threads[sort].open[label] = frame
+
+
+def _by_itself(frame: pl.DataFrame) -> pl.DataFrame:
+    """A few rows of many, their texts copied: what is open may stay for days and would keep whole blocks with it."""
+    return frame.with_columns(pl.col(pl.String) + "")
 
 
 def _keys(
