@@ -48,8 +48,8 @@ def options_of(**given: Any) -> Options:
         check_zone(given["zone"])
     window = span(given.pop("dedupe_window", "1d"), "--dedupe-window")
     given["dedupe"] = window if given.get("dedupe") else None
-    for name in ("local_domains", "local_networks"):
-        given[name] = tuple(given.get(name) or ())
+    for name in ("local_domain", "local_network"):
+        given[f"{name}s"] = tuple(given.pop(name, None) or ())
     given["idle"] = span(given.get("idle", "5d"), "--idle")
     return Options(**given, reference=datetime.now(UTC))
 
@@ -103,7 +103,7 @@ def query_of(table: str, **given: Any) -> Query:
     from smtplog.ask.query import FILTERS, Query, moment, span
 
     zone = given.pop("zone", None)
-    since, until, last = given.pop("since"), given.pop("until"), given.pop("last")
+    since, until, last = given.get("since"), given.get("until"), given.get("last")
     query = Query(
         {name: tuple(given.get(name) or ()) for name in FILTERS},
         moment(since, "--since", zone) if since is not None else None,

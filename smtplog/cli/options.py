@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -69,3 +72,59 @@ Rules = Annotated[
     Path | None,
     typer.Option("--rules", help="File of your own diagnosis rules (TOML), tried before the built-in ones."),
 ]
+
+Group = Mapping[str, tuple[Any, Any]]
+"""Options by the name of their argument: what they are, and their default."""
+Given = dict[str, Any]
+"""What was given for the options of a group."""
+
+READING: Group = {
+    "input_format": (InputFormat, None), "year": (Year, None), "zone": (Zone, None), "idle": (Idle, "5d"),
+    "log_host": (LogHost, None), "dedupe": (Dedupe, False), "dedupe_window": (DedupeWindow, "1d"),
+}  # fmt: skip
+"""How to read."""
+SHOWING: Group = {
+    **READING, "show_secrets": (Secrets, False), "local_domain": (LocalDomain, None), "local_network": (LocalNetwork, None),
+}  # fmt: skip
+"""How to read what is shown record by record."""
+EVERY_FILTER: Group = {
+    "since": (Since, None), "until": (Until, None), "last": (Last, None), "sender": (Sender, None),
+    "recipient": (Recipient, None), "domain": (Domain, None), "client": (Client, None), "relay": (Relay, None),
+    "status": (Status, None), "queue_id": (QueueId, None), "message_id": (MessageId, None), "host": (Host, None),
+    "reason": (Reason, None), "actor": (Actor, None), "direction": (Direction, None), "where": (Where, None),
+}  # fmt: skip
+"""What to keep of a table."""
+
+
+def some(group: Group, *names: str) -> Group:
+    """A few options of a group."""
+    return {name: group[name] for name in names}
+
+
+FILTERS = some(
+    EVERY_FILTER, "since", "until", "sender", "recipient", "domain", "client", "relay", "status", "host", "reason", "actor"
+)  # fmt: skip
+"""What to keep of deliveries in a report."""
+
+
+def shared(**groups: Group) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command options that others have too: each group comes to it as one argument of type `Given`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = signature(command, eval_str=True)
+        parameters = [one for name, one in own.parameters.items() if name not in groups]
+        parameters += [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+            for group in groups.values() for name, (kind, default) in group.items()
+        ]  # fmt: skip
+
+        @wraps(command)
+        def run(**given: Any) -> None:
+            picked = {name: {option: given.pop(option) for option in group} for name, group in groups.items()}
+            command(**given, **picked)
+
+        run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate

@@ -12,72 +12,30 @@ import typer
 
 from smtplog.cli.frame import app, confess, options_of, progress_of, query_of, say, spare
 from smtplog.cli.options import (
-    Actor,
-    Client,
+    EVERY_FILTER,
+    SHOWING,
     Count,
-    Dedupe,
-    DedupeWindow,
-    Direction,
-    Domain,
     Fields,
     Form,
-    Host,
-    Idle,
-    InputFormat,
+    Given,
     Inputs,
-    Last,
     Limit,
-    LocalDomain,
-    LocalNetwork,
-    LogHost,
-    MessageId,
     Output,
-    QueueId,
     Raw,
-    Reason,
-    Recipient,
-    Relay,
-    Secrets,
-    Sender,
-    Since,
     Sort,
-    Status,
-    Until,
-    Where,
-    Year,
-    Zone,
-)
+    shared,
+)  # fmt: skip
 from smtplog.errors import QueryError
 
 
 def _make_query(table: str) -> Callable[..., None]:
+    @shared(reading=SHOWING, filters=EVERY_FILTER)
     def command(
-        inputs: Inputs, input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d",
-        log_host: LogHost = None, dedupe: Dedupe = False, dedupe_window: DedupeWindow = "1d", show_secrets: Secrets = False, since: Since = None, until: Until = None,
-        last: Last = None, sender: Sender = None, recipient: Recipient = None, domain: Domain = None,
-        client: Client = None, relay: Relay = None, status: Status = None, queue_id: QueueId = None,
-        message_id: MessageId = None, host: Host = None, reason: Reason = None, actor: Actor = None,
-        direction: Direction = None, local_domain: LocalDomain = None, local_network: LocalNetwork = None,
-        where: Where = None, fields: Fields = None, sort: Sort = None, limit: Limit = None, count: Count = False,
-        raw: Raw = False, form: Form = None, output: Output = None,
+        inputs: Inputs, fields: Fields = None, sort: Sort = None, limit: Limit = None, count: Count = False,
+        raw: Raw = False, form: Form = None, output: Output = None, *, reading: Given, filters: Given,
     ) -> None:  # fmt: skip
-        options = options_of(
-            input_format=input_format,
-            year=year,
-            zone=zone,
-            idle=idle,
-            log_host=log_host,
-            dedupe=dedupe,
-            dedupe_window=dedupe_window,
-            show_secrets=show_secrets,
-            local_domains=local_domain,
-            local_networks=local_network,
-        )
-        query = query_of(
-            table, zone=zone, since=since, until=until, last=last, sender=sender, recipient=recipient, domain=domain,
-            client=client, relay=relay, status=status, queue_id=queue_id, message_id=message_id, host=host,
-            reason=reason, actor=actor, direction=direction, where=where,
-        )  # fmt: skip
+        options = options_of(**reading)
+        query = query_of(table, zone=reading["zone"], **filters)
         from smtplog.lines import of_records
         from smtplog.pipeline import run
         from smtplog.read.tally import Tally
@@ -113,32 +71,21 @@ for _table, _help in _HELP.items():
 
 
 @app.command()
+@shared(reading=SHOWING)
 def export(
     inputs: Inputs,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the datasets.")],
     tables: Annotated[str, typer.Option(help="Which tables, comma-separated.")] = "events,sessions,messages,deliveries",
     partition_by: Annotated[str | None, typer.Option(help="date: Hive partitions by day (UTC).")] = None,
     state: Annotated[Path | None, typer.Option(help="File that keeps what is still open until the next run.")] = None,
-    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d",
-    log_host: LogHost = None, dedupe: Dedupe = False, dedupe_window: DedupeWindow = "1d", show_secrets: Secrets = False,
-    local_domain: LocalDomain = None, local_network: LocalNetwork = None,
-) -> None:  # fmt: skip
+    *,
+    reading: Given,
+) -> None:
     """Write Parquet datasets, one folder per table."""
     from smtplog.pipeline import export as write
     from smtplog.read.tally import Tally
 
-    options = options_of(
-        input_format=input_format,
-        year=year,
-        zone=zone,
-        idle=idle,
-        log_host=log_host,
-        dedupe=dedupe,
-        dedupe_window=dedupe_window,
-        show_secrets=show_secrets,
-        local_domains=local_domain,
-        local_networks=local_network,
-    )
+    options = options_of(**reading)
     names, tally = [name.strip() for name in tables.split(",")], Tally()
     with progress_of(inputs) as progress:
         rows = write(

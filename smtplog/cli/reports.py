@@ -10,46 +10,34 @@ import typer
 
 from smtplog.cli.frame import app, confess, options_of, progress_of, query_of, say
 from smtplog.cli.options import (
-    Actor,
-    Client,
-    Dedupe,
-    DedupeWindow,
-    Domain,
-    Host,
-    Idle,
-    InputFormat,
+    EVERY_FILTER,
+    FILTERS,
+    READING,
+    Given,
     Inputs,
-    LogHost,
-    MessageId,
-    QueueId,
     Raw,
-    Reason,
-    Recipient,
-    Relay,
     Rules,
     Secrets,
-    Sender,
-    Since,
-    Status,
-    Until,
-    Where,
-    Year,
-    Zone,
-)
+    shared,
+    some,
+)  # fmt: skip
 from smtplog.errors import QueryError
+
+MAILS = some(
+    EVERY_FILTER, "message_id", "queue_id", "sender", "recipient", "since", "until", "client", "host", "status"
+)  # fmt: skip
+"""What names mails whose story is to be told."""
 
 
 @app.command()
+@shared(reading=READING, filters=FILTERS)
 def summary(
     inputs: Inputs,
     top: Annotated[int, typer.Option(min=1, help="Rows in each table.")] = 10,
     by: Annotated[str | None, typer.Option(help="Only these tables, comma-separated: sender, recipient, domain, relay, failures, per_day ...")] = None,
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
     width: Annotated[int | None, typer.Option(help="Columns of the text (default: the terminal's, else 80).")] = None,
-    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None, dedupe: Dedupe = False, dedupe_window: DedupeWindow = "1d",
-    since: Since = None, until: Until = None, sender: Sender = None, recipient: Recipient = None,
-    domain: Domain = None, client: Client = None, relay: Relay = None, status: Status = None, host: Host = None,
-    reason: Reason = None, actor: Actor = None,
+    *, reading: Given, filters: Given,
 ) -> None:  # fmt: skip
     """What happened, in numbers: totals, times, tops, delays, failures."""
     from smtplog.ask.summary import Summary
@@ -57,19 +45,8 @@ def summary(
     from smtplog.read.tally import Tally
     from smtplog.show import summary as show
 
-    options = options_of(
-        input_format=input_format,
-        year=year,
-        zone=zone,
-        idle=idle,
-        log_host=log_host,
-        dedupe=dedupe,
-        dedupe_window=dedupe_window,
-    )
-    query = query_of(
-        "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, domain=domain,
-        client=client, relay=relay, status=status, host=host, reason=reason, actor=actor, where=None,
-    )  # fmt: skip
+    options = options_of(**reading)
+    query = query_of("deliveries", zone=reading["zone"], **filters)
     found, tally = Summary(query), Tally()
     with progress_of(inputs) as progress:
         found.take(
@@ -113,16 +90,14 @@ def explain(
 
 
 @app.command()
+@shared(reading=READING, filters={**FILTERS, **some(EVERY_FILTER, "where")})
 def failures(
     inputs: Inputs,
     top: Annotated[int, typer.Option(min=1, help="Groups to show.")] = 20,
     suppressions: Annotated[str | None, typer.Option(help="Write the addresses that are safe to suppress to this CSV file.")] = None,
     rules: Rules = None,
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
-    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None, dedupe: Dedupe = False, dedupe_window: DedupeWindow = "1d",
-    since: Since = None, until: Until = None, sender: Sender = None, recipient: Recipient = None,
-    domain: Domain = None, client: Client = None, relay: Relay = None, status: Status = None, host: Host = None,
-    reason: Reason = None, actor: Actor = None, where: Where = None,
+    *, reading: Given, filters: Given,
 ) -> None:  # fmt: skip
     """Failed and deferred deliveries by reason and operator: what to mend first."""
     from smtplog.ask import diagnose
@@ -131,20 +106,8 @@ def failures(
     from smtplog.read.tally import Tally
     from smtplog.show import failures as show
 
-    options = options_of(
-        input_format=input_format,
-        year=year,
-        zone=zone,
-        idle=idle,
-        log_host=log_host,
-        dedupe=dedupe,
-        dedupe_window=dedupe_window,
-        rules=rules,
-    )
-    query = query_of(
-        "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, domain=domain,
-        client=client, relay=relay, status=status, host=host, reason=reason, actor=actor, where=where,
-    )  # fmt: skip
+    options = options_of(**reading, rules=rules)
+    query = query_of("deliveries", zone=reading["zone"], **filters)
     found, tally = Failures(query, diagnose.load_rules(rules) if rules else None, top), Tally()
     with progress_of(inputs) as progress:
         found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
@@ -156,15 +119,14 @@ def failures(
 
 
 @app.command()
+@shared(reading=READING, filters=MAILS)
 def trace(
     inputs: Inputs,
-    message_id: MessageId = None, queue_id: QueueId = None, sender: Sender = None, recipient: Recipient = None,
     subject: Annotated[str | None, typer.Option(help="Subject like this (glob), where the log has it.")] = None,
     grep: Annotated[str | None, typer.Option(help="Messages one of whose lines contains this text.")] = None,
-    since: Since = None, until: Until = None, client: Client = None, host: Host = None, status: Status = None,
     raw: Raw = False,
     form: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
-    input_format: InputFormat = None, year: Year = None, zone: Zone = None, idle: Idle = "5d", log_host: LogHost = None, dedupe: Dedupe = False, dedupe_window: DedupeWindow = "1d",
+    *, reading: Given, filters: Given,
 ) -> None:  # fmt: skip
     """The story of a mail: received from whom, every attempt, what came out of it, what happened in the end."""
     from smtplog.ask.trace import Trace
@@ -178,19 +140,8 @@ def trace(
         raise QueryError(f"--format {form}: known are text, jsonl")
     if "-" in inputs and (raw or grep):
         raise QueryError("trace --raw and --grep read their input twice; give a file instead of -")
-    options = options_of(
-        input_format=input_format,
-        year=year,
-        zone=zone,
-        idle=idle,
-        log_host=log_host,
-        dedupe=dedupe,
-        dedupe_window=dedupe_window,
-    )
-    query = query_of(
-        "deliveries", zone=zone, since=since, until=until, last=None, sender=sender, recipient=recipient, client=client,
-        queue_id=queue_id, message_id=message_id, host=host, status=status, where=None,
-    )  # fmt: skip
+    options = options_of(**reading)
+    query = query_of("deliveries", zone=reading["zone"], **filters)
     if query.is_open and not (subject or grep):
         raise QueryError("trace: say which mail: --queue-id, --message-id, --sender, --recipient, --subject or --grep")
     import polars as pl
@@ -212,9 +163,7 @@ def trace(
     else:
         show.show(hops, refused, sys.stdout)
     if not (hops or refused):
-        asked = {"--message-id": message_id, "--queue-id": queue_id, "--sender": sender, "--recipient": recipient,
-                 "--subject": subject, "--grep": grep, "--since": since, "--until": until, "--client": client,
-                 "--host": host, "--status": status}  # fmt: skip
+        asked = {**filters, "subject": subject, "grep": grep}
         say(f"smtplog: no mail and no refusal found in {', '.join(inputs)} {_words(asked)}")
         if marked and marked.places:
             source, line = min(marked.places)
@@ -230,7 +179,7 @@ def _words(asked: dict[str, Any]) -> str:
     given = (
         (name, one) for name, value in asked.items() if value for one in ([value] if isinstance(value, str) else value)
     )
-    return "with " + ", ".join(f"{name} {one}" for name, one in given)
+    return "with " + ", ".join(f"--{name.replace('_', '-')} {one}" for name, one in given)
 
 
 def _harmless_on_terminal(text: str) -> str:
@@ -264,11 +213,12 @@ def transcript(
 
 
 @app.command()
+@shared(reading=READING)
 def check(
     inputs: Inputs,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when anything of ours was not understood.")] = False,
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
-    input_format: InputFormat = None, year: Year = None, zone: Zone = None, log_host: LogHost = None, dedupe: Dedupe = False, dedupe_window: DedupeWindow = "1d",
+    *, reading: Given,
 ) -> None:  # fmt: skip
     """How much of the input is understood, by program, with examples of what is not."""
     from smtplog.ask.check import TABLES
@@ -278,14 +228,7 @@ def check(
     from smtplog.show import report
 
     options, tally = (
-        options_of(
-            input_format=input_format,
-            year=year,
-            zone=zone,
-            log_host=log_host,
-            dedupe=dedupe,
-            dedupe_window=dedupe_window,
-        ),
+        options_of(**reading),
         Tally(),
     )
     with progress_of(inputs) as progress:
