@@ -197,7 +197,7 @@ class Summary:
         """Add connections, TLS and logins, which are neither messages nor deliveries."""
         for one in parsed.kinds:
             kind, frame, n = one.kind, one.frame, one.frame.height
-            if kind.session == ("end" if kind.session_by == "client" else "start"):  # who is passed on starts elsewhere
+            if kind.counts_connection:
                 self.tls["connections"] += n
                 named = [name for name in ("client_name", "client_ip") if name in frame.columns]
                 self.clients.add(frame, pl.coalesce(*named, pl.lit(None, dtype=pl.String)), count=pl.len())

@@ -151,6 +151,11 @@ class Kind:
     """It is one line of a dialogue, `said`, behind a `mark`: `<` was read and `>` written by whoever logs it, the server
     or the client; where what is said tells otherwise, that counts."""
 
+    @property
+    def counts_connection(self) -> bool:
+        """Does each entry stand for one connection? Of a service that passes clients on, only those that end there do."""
+        return self.session == ("end" if self.session_by == "client" else "start")
+
 
 @dataclass(frozen=True, eq=False)
 class Format:

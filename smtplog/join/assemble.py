@@ -57,24 +57,23 @@ def messages_and_deliveries(
 
 def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
     """One row per life: what its events say of the message, the earliest word first."""
-    names = set(schema.of(Message)) - {"status", "recipients", "host", "instance", "format"}
+    names = set(schema.of(Message)) - {"queue_id", "status", "recipients", "host", "instance", "format"}
     asked = (view.wanted.get("messages", frozenset()), view.wanted.get("deliveries", frozenset()))
     if None not in asked:
-        names &= {name for one in asked for name in one or ()} | {"queue_id"}
+        names &= {name for one in asked for name in one or ()}
     if view.wants("messages", "direction"):
         names |= NEEDS - {"recipient", "relay_ip"}
     told = table.select(
         "number", "first_seq", "end_seq", "first_at", "has_start", "has_end",
-        place=pl.lit(None, dtype=pl.UInt32), queue_id=pl.lit(None, dtype=pl.String), origin=pl.lit(None, dtype=pl.String),
-        removed_at=pl.lit(None, dtype=pl.Datetime("us", "UTC")),
+        origin=pl.lit(None, dtype=pl.String), removed_at=pl.lit(None, dtype=pl.Datetime("us", "UTC")),
     )  # fmt: skip
-    for label in sorted(events, key=view.rank):
-        kind, frame = view.kind(label), events[label]
-        if kind.message is None and not kind.delivers:
-            continue
+    ranked = [(view.kind(label), events[label]) for label in sorted(events, key=view.rank)]
+    ranked = [(kind, frame) for kind, frame in ranked if kind.message or kind.delivers]
+    told = told.hstack(_whose([frame for _, frame in ranked], told.height))
+    for kind, frame in ranked:
         gives: dict[str, Any] = {name: pl.col(name) for name in frame.columns if name in names}
         if kind.delivers:
-            gives = {name: expr for name, expr in gives.items() if name in ("queue_id", "subject", *OF_MESSAGE)}
+            gives = {name: expr for name, expr in gives.items() if name in ("subject", *OF_MESSAGE)}
         elif kind.message == "end":
             gives["removed_at"] = pl.col("at")
         if kind.message == "start":
@@ -82,11 +81,20 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
                 gives["origin"] = pl.when(pl.col("seq").is_not_null()).then(pl.lit(kind.origin))
             if "recipients" in frame.columns:
                 gives["recipient_count"] = pl.col("recipients").list.len().cast(pl.Int64)
-        gives = {"place": pl.col("place"), **gives}
         gives = {name: expr for name, expr in gives.items() if name in kind.sure or _lacks(told, name)}
         if gives:
             told = fill(told, frame, gives, kind.sure)
     return told.with_columns(message_key=message_key(told, view)) if view.wants_message_keys else told
+
+
+def _whose(frames: list[pl.DataFrame], height: int) -> list[pl.Series]:
+    """`place` and `queue_id` of each life, as the earliest event says of the first frame that has any."""
+    names = {"life": pl.UInt32, "place": pl.UInt32, "queue_id": pl.String}
+    ordered = [frame if frame["seq"].is_sorted() else frame.sort("seq") for frame in frames]
+    whole = pl.concat([pl.DataFrame(schema=names), *(frame.select(*names) for frame in ordered)])
+    last_first = pl.int_range(whole.height, dtype=pl.UInt32, eager=True).reverse()
+    row = _places(height, whole["life"].reverse(), last_first)
+    return [whole[name].gather(row) for name in ("place", "queue_id")]
 
 
 def _lacks(told: pl.DataFrame, name: str) -> bool:

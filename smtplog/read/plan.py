@@ -26,7 +26,7 @@ def of_kind(kind: Kind, wanted: Wanted) -> Wanted:
     """
     if wanted is None or kind.message or kind.delivers or kind.dialogue:
         return wanted
-    is_watched = WATCHED in wanted and (kind.session == "start" or kind.hands_on or kind.login_failed)
+    is_watched = WATCHED in wanted and (kind.counts_connection or kind.login_failed)
     is_keyed = "session_key" in wanted and kind.session is not None
     return wanted & CLIENT if is_watched or is_keyed else frozenset()
 
