@@ -174,6 +174,28 @@ def test_replies_alone_tell_what_was_asked() -> None:
     assert outcomes(script) == [("a@x", "rejected", "rcpt", 550), (None, "accepted", "end_of_data", 250)]
 
 
+@pytest.mark.parametrize(
+    ("script", "verbs"),
+    [
+        ("S 250 2.1.0 ok\nS 250 2.1.5 ok\nS 250 2.0.0 ok\nS 221 bye", ["MAIL", "RCPT", "RSET", "QUIT"]),
+        ("S 250 OK\nS 250 Accepted\nS 250 Reset OK\nS 221 bye", ["MAIL", "RCPT", "RSET", "QUIT"]),
+        ("S 250 2.1.0 ok\nS 250 2.1.5 ok\nS 250-mx\nS 250 PIPELINING\nS 221 bye", ["MAIL", "RCPT", "EHLO", "QUIT"]),
+        ("S 334 a\nS 334 b\nS 235 ok\nS 221 bye", ["AUTH", "QUIT"]),
+    ],
+)
+def test_replies_alone_tell_more_where_they_have_enhanced_codes(script: str, verbs: list[str]) -> None:
+    """RFC 3463 s.3.2: the subject says whether it is about the sender, a recipient or neither."""
+    assert [verb for verb, _ in exchanges(f"S 220 mx\nS 250-mx\nS 250 PIPELINING\n{script}")][2:] == verbs
+
+
+def test_replies_alone_of_lmtp() -> None:
+    """One reply to the message for each recipient that was accepted."""
+    script = "S 220 mx LMTP\nS 250-mx\nS 250 PIPELINING\nS 250 2.1.0 ok\nS 250 2.1.5 ok\nS 250 2.1.5 ok\nS 354 go\n"
+    script += "S 250 2.0.0 ok\nS 550 5.7.1 spam\nS 221 bye"
+
+    assert [outcome for _, outcome, _, _ in outcomes(script)] == ["accepted", "rejected"]
+
+
 def test_what_is_said_into_a_closed_connection_is_no_exchange() -> None:
     """It is told as a finding."""
     [talk] = talks("S 220 mx\nC EHLO me\nS 421 closing\nC MAIL FROM:<s@x>\nC QUIT")

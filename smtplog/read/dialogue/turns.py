@@ -114,7 +114,8 @@ class Stream:
             looks_said = side == "S" or (not side and self.form.grammar is None and is_known_reply(piece.text))
             if was_first and looks_said and self.dots[i] < 0:
                 self.in_data = False
-            return self.in_data
+            is_broken = self.in_data and not side and self.dots[i] < 0 and i >= len(self.found) - _AFTERWORDS
+            return self.in_data and not (is_broken and (notes.happened(piece.text) or ("",))[0] == "CLOSED")
         return self.form.body == "loose" and self._is_loose_body(piece, side, was_first=was_first)
 
     def _is_loose_body(self, piece: Piece, side: str, *, was_first: bool) -> bool:
