@@ -130,7 +130,7 @@ class Transaction(Record):
     sender: Address | None = _of("MAIL FROM; empty text for the null sender")
     sender_is_redacted: Flag = _no("the sender was masked by who published the text")
     parameters: list[Parameter] | None = _of("SIZE, BODY ...")
-    recipients: list[TransactionRecipient] = _must("as far as known")
+    recipients: list[TransactionRecipient] = _must("as far as known; who was taken back with RSET is none")
     recipients_are_complete: Flag = _must("false where the log names only the refused ones")
     message_id: MessageId | None = _of("Message-ID without brackets")
     subject: Text | None = _of("Subject field")
