@@ -70,6 +70,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("hMailServer", "hmailserver", "hmailserver"),
     ("MDaemon", "mdaemon", "mdaemon"),
     ("Haraka", "haraka", "haraka"),
+    ("Haraka, among its other lines", "haraka-log", "haraka"),
     ("Stalwart", "stalwart", "stalwart"),
     ("maddy io_debug", "maddy", "unmarked"),
     ("Thunderbird", "thunderbird", "thunderbird"),

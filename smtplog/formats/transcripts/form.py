@@ -24,9 +24,9 @@ class Form:
     client: tuple[str, ...] = ()
     tls_marks: tuple[str, ...] = ()
     """Marks that say that a line went through TLS."""
-    literal: Literal["", "python", "quoted", "csv", "bars", "commas", "cell"] = ""
+    literal: Literal["", "python", "quoted", "csv", "bars", "commas", "state", "cell"] = ""
     """How the text is written: as a Python literal, in quotes with backslashes, as a CSV cell, lines joined by bars or commas,
-    a cell in quotes with `[nl]` for line ends."""
+    with ` state=1` behind it, a cell in quotes with `[nl]` for line ends."""
     shows_octets: bool = False
     """Line ends are written as they were on the wire."""
     body: Literal["marked", "bare", "loose", "absent"] = "marked"

@@ -31,6 +31,9 @@ def texts(form: Form, text: str) -> list[str]:
         case "commas":
             said = text.strip()
             return said.replace(f", {said[:3]}", f"\n{said[:3]}").split("\n") if said[3:4] == "-" else [said]
+        case "state":
+            said, found, state = text.rpartition(" state=")
+            return [said if found and state.isdigit() else text]
         case "cell":
             return text.removesuffix('"').split("[nl]")
         case _:
