@@ -15,6 +15,7 @@ _MASKED = (
     "credentials hidden",
     "data redacted",
     "/* secret */",
+    "/* secured */",
     "PROVIDED_BUT_REMOVED",
     "trace suppressed",
     "Logging suppressed",

@@ -346,6 +346,9 @@ NOT_OPEN_WORDS = ("connected to host", "closed")
 BODY_WORDS = ("(writing message)", "(message goes here)", "(message body)", "[message]", "(message)", "<message body>")
 """What stands for a message that is not shown."""
 
+UNSEEN_BODY = " bytes of DATA>"
+"""How nodemailer's smtp-server says so, behind `<` and their number (lib/smtp-connection.js)."""
+
 SUPPRESSED_LOGIN = "command trace suppressed"
 """JavaMail, com.sun.mail.smtp.SMTPTransport: `AUTH LOGIN command trace suppressed`, then how it ended."""
 

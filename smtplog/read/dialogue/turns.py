@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from smtplog.formats.transcripts import BODY_WORDS
+from smtplog.formats.transcripts import BODY_WORDS, UNSEEN_BODY
 from smtplog.formats.transcripts.form import Form
 from smtplog.read import grammar
 from smtplog.read.dialogue import notes
@@ -139,7 +139,8 @@ class Stream:
             text = text[self.base + 3 :] if text[: self.base + 3].isspace() or not text.strip() else text.strip()
         elif self.form.is_whole and side:
             text = f"{piece.mark}:{piece.text}"
-        if text.strip().lower() in BODY_WORDS:
+        if _is_unseen(piece.text.strip()):
+            self.in_data = self.in_data and self.form.body != "bare"
             yield "BODY", text
             return
         if text.strip() == ".":
@@ -188,7 +189,7 @@ class Stream:
         plain = text.strip()
         if piece.bare_end:
             yield "NOTE", piece.bare_end
-        if plain.lower() in BODY_WORDS or piece.mark == "data":
+        if _is_unseen(plain) or piece.mark == "data":
             yield "BODY", text
             return
         if plain.startswith(_FRAGMENT) and not self.in_data:
@@ -326,6 +327,11 @@ class Stream:
             told = notes.happened(f"{piece.text} {piece.context or ''}".strip())
             if told and told[0] in {"TLS", "TIMEOUT"}:
                 yield told
+
+
+def _is_unseen(plain: str) -> bool:
+    """Does this stand for a message that is not shown?"""
+    return plain.lower() in BODY_WORDS or (plain.startswith("<") and plain.endswith(UNSEEN_BODY))
 
 
 def unglued(text: str, *, is_flat: bool = False) -> list[str]:
