@@ -75,6 +75,19 @@ def test_a_sample_cut_at_any_line_is_still_read_and_tells_no_secret(scene: Path)
             assert not any(secret in out for secret in SECRETS)
 
 
+@pytest.mark.parametrize("name", ["rfc-json-lines", "rfc-numbered", "rfc-quoted", "unmarked-quoted", "swaks-tls"])
+def test_long_prose_around_a_dialogue_does_not_hide_it(name: str) -> None:
+    """What is taken off its lines is decided where it stands."""
+    text = text_of(SAMPLES / f"{name}.txt")
+    prose = "And so it went on for a long time, as these things do.\n\n" * 500
+
+    alone, around = dialogue.sessions(text), dialogue.sessions(prose + text + prose)
+
+    assert [(s.form, s.commands, s.transactions) for s in around] == [
+        (s.form, s.commands, s.transactions) for s in alone
+    ]
+
+
 @pytest.mark.parametrize("scene", SCENES, ids=lambda p: p.stem)
 def test_a_sample_is_no_log(scene: Path) -> None:
     """Whatever stamps it has: the whole program takes it for what it is."""

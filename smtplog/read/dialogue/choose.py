@@ -22,6 +22,8 @@ from smtplog.smtp.replies import is_code
 
 SAMPLE = 600
 """Lines that a form is judged by."""
+_AROUND = 5
+"""Lines before and behind replies and commands that may belong to them."""
 _ENOUGH = 2.0
 _ENOUGH_UNMARKED = 1.5
 BARE_CODE = "050 "
@@ -78,7 +80,8 @@ def is_known_reply(text: str) -> bool:
 
 def best(rows: list[Row], text: str) -> Choice | None:
     """The form that explains most of a text; None when none explains enough to speak of a dialogue."""
-    sample = _sample(rows)
+    start, stop = _window(rows)
+    sample = rows[start:stop]
     if not sample:
         return None
     possible = [form for form in FORMS if _is_possible(form, text)]
@@ -93,7 +96,7 @@ def best(rows: list[Row], text: str) -> Choice | None:
                 found, found.peels = choice, tried
     found = _better_guess(sample, found) or found
     if found is not None:
-        found.rows = peel.peeled(rows, found.peels)
+        found.rows = [*rows[:start], *peel.peeled(rows[start:], found.peels, at_once=len(sample))]
     return found
 
 
@@ -124,13 +127,14 @@ def _is_possible(form: Form, text: str) -> bool:
     )
 
 
-def _sample(rows: list[Row]) -> list[Row]:
-    """Lines around the first places that look like a dialogue."""
+def _window(rows: list[Row]) -> tuple[int, int]:
+    """Where to look: from a little before the first line that looks like a dialogue to the last of the next ones."""
     pattern = grammar.compiled("transcript", "anchor")
     first = next((i for i, row in enumerate(rows) if pattern.search(row.text)), None)
     if first is None:
-        return []
-    return rows[max(first - 5, 0) : first + SAMPLE]
+        return 0, 0
+    last = max(i for i in range(first, min(first + SAMPLE, len(rows))) if pattern.search(rows[i].text))
+    return max(first - _AROUND, 0), last + _AROUND
 
 
 def judge(form: Form, sample: Sequence[Row], rows: list[Row]) -> Choice:

@@ -56,31 +56,33 @@ def without_json(found: list[Row]) -> list[Row] | None:
     entries = [_entry(row.text) for row in found]
     if sum(entry is not None for entry in entries) * 5 < sum(bool(row.text.strip()) for row in found) * 4:
         return None
-    return [
-        row if entry is None else replace(row, text=entry[0], stamp=entry[1] or row.stamp)
-        for row, entry in zip(found, entries, strict=True)
-    ]
+    out: list[Row] = []
+    for row, entry in zip(found, entries, strict=True):
+        who, said, at = entry or ("", row.text, None)
+        lines = said.rstrip("\r\n").split("\n")
+        out += [replace(row, text=f"{who} {line}".strip(), stamp=at or row.stamp) for line in lines]
+    return out
 
 
-def _entry(text: str) -> tuple[str, str | None] | None:
-    """What an entry says, behind who says it, and when."""
+def _entry(text: str) -> tuple[str, str, str | None] | None:
+    """Who says what and when, as an entry tells it."""
     if not text.lstrip().startswith("{"):
         return None
     try:
         value: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     said = next((value[name] for name in _MESSAGES if isinstance(value.get(name), str)), None)
     who = next((value[name] for name in _SIDES if isinstance(value.get(name), str)), "")
     at = next((value[name] for name in _TIMES if isinstance(value.get(name), str)), None)
-    return None if said is None else (f"{who} {said}".lstrip().rstrip("\r\n"), at)
+    return None if said is None else (who, said, at)
 
 
 def without_numbers(found: list[Row]) -> list[Row] | None:
     """Numbers of lines off; None where they do not count upwards, one by one."""
     numbers = [_number(row.text) for row in found]
     steps = sum(b[0] == a[0] + 1 for a, b in pairwise(numbers))
-    if steps < _FEWEST or steps * 10 < len(found) * 8:
+    if steps < _FEWEST or steps * 10 < 8 * sum(number >= 0 for number, _ in numbers):
         return None
     return [replace(row, text=row.text[end:]) for row, (_, end) in zip(found, numbers, strict=True)]
 
@@ -162,8 +164,9 @@ def variants(found: list[Row]) -> Iterable[tuple[tuple[Peel, ...], list[Row]]]:
             yield peels, now
 
 
-def peeled(found: list[Row], peels: tuple[Peel, ...]) -> list[Row]:
-    """All rows with the same taken off."""
+def peeled(found: list[Row], peels: tuple[Peel, ...], *, at_once: int) -> list[Row]:
+    """All rows with the same taken off, as many at once as were looked at when it was decided."""
     for peel in peels:
-        found = peel(found) or found
+        parts = (found[i : i + at_once] for i in range(0, len(found), at_once))
+        found = [row for part in parts for row in (peel(part) or part)]
     return found
