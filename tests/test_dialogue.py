@@ -245,3 +245,14 @@ def test_posted_transcripts_raise_nothing_and_most_are_dialogues() -> None:
     read = [path for path in files if dialogue.sessions(text_of(path))]
 
     assert len(read) >= 0.85 * len(files)
+
+
+@pytest.mark.parametrize("digit", ["\u00b2", "\u0663", "\u2460"])
+def test_digits_that_are_no_decimals_are_no_numbers(digit: str) -> None:
+    """Superscripts and circled digits are digits to Python and no numbers to anybody."""
+    text = (
+        f"* Connected to mx port {digit}\n< 220 mx\n> EHLO a.example\n< 250 SIZE {digit}\n"
+        f"* SSL connection using TLSv1.3 / X / {digit}\n> MAIL FROM:<a@x> SIZE={digit}\n< 250 ok\n> BDAT {digit} LAST\n< 250 ok\n"
+    )
+
+    assert [session.helo for session in dialogue.sessions(text)] == ["a.example"]

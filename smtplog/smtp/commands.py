@@ -164,7 +164,7 @@ _CERTAIN: dict[str, Callable[[str, bool], bool]] = {
     "RCPT": lambda argument, _: _fits_path(argument, "TO:"),
     **dict.fromkeys(HELLOS, lambda argument, _: len(argument.split()) <= 2 and not argument.endswith((".", ","))),
     "AUTH": lambda argument, _: bool(argument) and argument.split()[0].upper() in MECHANISMS,
-    "BDAT": lambda argument, _: argument.split(" ")[0].isdigit(),
+    "BDAT": lambda argument, _: argument.split(" ")[0].isdecimal(),
     **dict.fromkeys(
         ("VRFY", "EXPN", "ETRN", "ATRN"), lambda argument, loud: loud and _fits_words(argument, at_least=1, at_most=1)
     ),

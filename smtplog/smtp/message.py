@@ -105,5 +105,7 @@ def next_queue_id(text: str | None) -> str | None:
 
 def _id(word: str) -> str | None:
     inside = word.strip("<>().,;:[]")
-    is_id = len(inside) >= 4 and any(c.isdigit() for c in inside) and all(c.isalnum() or c in "-_.+=@/" for c in inside)
+    is_id = (
+        len(inside) >= 4 and any(c.isdecimal() for c in inside) and all(c.isalnum() or c in "-_.+=@/" for c in inside)
+    )
     return inside if is_id else None

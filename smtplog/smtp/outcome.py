@@ -120,7 +120,7 @@ def note_tls(talk: Conversation, text: str) -> None:
     for word in text.replace("/", " ").replace(":", " ").replace(",", " ").split():
         if word.upper().startswith(("TLSV", "SSLV", "TLS1")) and len(word) < 12:
             tls.setdefault("version", word)
-        elif word.isdigit() and len(word) < 5:
+        elif word.isdecimal() and len(word) < 5:
             tls.setdefault("bits", int(word))
         elif "_" in word or word.count("-") >= 2:
             tls.setdefault("cipher", word)
@@ -135,14 +135,14 @@ def note_peer(talk: Conversation, text: str) -> None:
     elif name and not ip:
         ip = name
     talk.server_ip = talk.server_ip or (ip if _is_ip(ip) else None)
-    if port.isdigit() and len(port) <= 5:
+    if port.isdecimal() and len(port) <= 5:
         talk.server_port = talk.server_port or int(port)
 
 
 def _is_ip(text: str) -> bool:
     return (
         bool(text)
-        and (":" in text or text.replace(".", "").isdigit())
+        and (":" in text or text.replace(".", "").isdecimal())
         and all(c in "0123456789abcdefABCDEF:." for c in text)
     )
 

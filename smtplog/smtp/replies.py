@@ -210,13 +210,13 @@ def is_enhanced(text: str) -> bool:
     return (
         len(numbers) == 3
         and numbers[0] in CLASSES
-        and all(n.isascii() and n.isdigit() and len(n) <= 3 for n in numbers[1:])
+        and all(n.isascii() and n.isdecimal() and len(n) <= 3 for n in numbers[1:])
     )
 
 
 def is_code(text: str) -> bool:
     """Whether a text is exactly one basic code: three digits, 200..599 (RFC 5321 s.4.2)."""
-    return len(text) == 3 and text.isascii() and text.isdigit() and text[0] in "2345"
+    return len(text) == 3 and text.isascii() and text.isdecimal() and text[0] in "2345"
 
 
 def parts(text: str) -> Parts:

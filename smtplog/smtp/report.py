@@ -153,7 +153,7 @@ def _transaction(talk: Conversation, mail: Mail, cover: _Cover) -> Transaction:
         subject=cover(facts.subject) if facts else None,
         header_count=facts.header_count if facts else None,
         body_line_count=facts.body_line_count if facts else None,
-        size_bytes=int(declared) if declared and declared.isdigit() and len(declared) < 16 else None,
+        size_bytes=int(declared) if declared and declared.isdecimal() and len(declared) < 16 else None,
         next_queue_id=message.next_queue_id(taken.reply.text) if taken else None,
         reply=cover.reply(decisive) if decisive else None,
     )

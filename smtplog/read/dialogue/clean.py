@@ -106,7 +106,7 @@ def _clock(text: str) -> float | None:
     """`Nov 23 08:00:00` or `08:00:00.123`: seconds within a year of no name."""
     words = text.split()
     days = 0
-    if len(words) == 3 and words[0] in _MONTHS and words[1].isdigit():
+    if len(words) == 3 and words[0] in _MONTHS and words[1].isdecimal():
         days = _MONTHS[words[0]] * 31 + int(words[1])
     parts = (words[-1] if words and ":" in words[-1] else text).split(":")
     try:

@@ -56,7 +56,7 @@ def shape(mark: str) -> str:
     """A mark with every number in it as one 0."""
     out: list[str] = []
     for c in mark:
-        if not c.isdigit():
+        if not c.isdecimal():
             out.append(c)
         elif not out or out[-1] != "0":
             out.append("0")
@@ -82,9 +82,9 @@ def behind(mark: str, text: str) -> int:
     at = 0
     for i, c in enumerate(mark):
         if c == "0":
-            if not text[at : at + 1].isdigit():
+            if not text[at : at + 1].isdecimal():
                 return -1
-            while text[at : at + 1].isdigit():
+            while text[at : at + 1].isdecimal():
                 at += 1
         elif text[at : at + 1] == c:
             at += 1

@@ -12,7 +12,7 @@ _LONGEST = 4_000_000
 
 def spoken(form: Form, mark: str, text: str) -> tuple[str, list[str]]:
     """The mark and the lines of one marked line; a code in the mark goes where it belongs."""
-    if form.code_in_mark and mark[1:4].isdigit():
+    if form.code_in_mark and mark[1:4].isdecimal():
         return "[]", [f"{mark[1:4]} {text.strip().strip(chr(39))}"]
     return mark, texts(form, text)
 
@@ -33,7 +33,7 @@ def texts(form: Form, text: str) -> list[str]:
             return said.replace(f", {said[:3]}", f"\n{said[:3]}").split("\n") if said[3:4] == "-" else [said]
         case "state":
             said, found, state = text.rpartition(" state=")
-            return [said if found and state.isdigit() else text]
+            return [said if found and state.isdecimal() else text]
         case "cell":
             return text.removesuffix('"').split("[nl]")
         case _:
@@ -43,7 +43,7 @@ def texts(form: Form, text: str) -> list[str]:
 def _reply_lines(parts: list[str]) -> list[str]:
     """Lines of one reply, each with the code that only the first still has."""
     code = parts[0][:3]
-    if len(parts) == 1 or not code.isdigit() or parts[0][3:4] != "-" or parts[1].startswith(code):
+    if len(parts) == 1 or not code.isdecimal() or parts[0][3:4] != "-" or parts[1].startswith(code):
         return parts
     return [parts[0], *(f"{code}-{part}" for part in parts[1:-1]), f"{code} {parts[-1]}"]
 
@@ -100,6 +100,6 @@ def visible_ends(text: str) -> str:
     for end in ("\\r\\n", "\\n", "\\r"):
         if inner.endswith(end):
             return inner.removesuffix(end)
-    if is_quoted and (inner[:3].isdigit() or "\\" not in inner) and text.count('"') == 2 and not inner.endswith("\\"):
-        return inner if inner[:3].isdigit() else text
+    if is_quoted and (inner[:3].isdecimal() or "\\" not in inner) and text.count('"') == 2 and not inner.endswith("\\"):
+        return inner if inner[:3].isdecimal() else text
     return text

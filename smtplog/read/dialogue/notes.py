@@ -82,7 +82,7 @@ def _end(text: str) -> tuple[str | None, str | None, int | None]:
     else:
         ip, _, port = text.rpartition(":")
         ip, name = ip.strip("[]"), ""
-    is_port = port.isdigit() and len(port) < 6
+    is_port = port.isdecimal() and len(port) < 6
     return name if name not in {"", "unknown"} else None, ip or None, int(port) if is_port else None
 
 
@@ -97,13 +97,13 @@ def peer(text: str) -> str:
     parts = words.split()
     for i, word in enumerate(parts):
         host, colon, number = word.rstrip(".").rpartition(":")
-        if colon and number.isdigit() and host and ":" not in host:
+        if colon and number.isdecimal() and host and ":" not in host:
             port = port or number
             word = host
-        elif colon and not host and number.isdigit():
+        elif colon and not host and number.isdecimal():
             port = port or number
             continue
-        if word == "port" and i + 1 < len(parts) and parts[i + 1].rstrip(".,:").isdigit():
+        if word == "port" and i + 1 < len(parts) and parts[i + 1].rstrip(".,:").isdecimal():
             port = parts[i + 1].rstrip(".,:")
         elif _is_ip(word.rstrip(".")):
             ip = ip or word.rstrip(".")
@@ -115,7 +115,7 @@ def peer(text: str) -> str:
 def _is_ip(word: str) -> bool:
     parts = word.split(".")
     if len(parts) == 4:
-        return all(p.isdigit() and int(p[:4]) < 256 for p in parts)
+        return all(p.isdecimal() and int(p[:4]) < 256 for p in parts)
     return word.count(":") >= 2 and all(c in "0123456789abcdefABCDEF:." for c in word)
 
 

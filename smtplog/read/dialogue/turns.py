@@ -219,7 +219,12 @@ class Stream:
 
     def _count_chunk(self, text: str) -> None:
         words = text.split()
-        if len(words) > 1 and words[0].upper() == "BDAT" and words[1].isdigit() and self.form.body in {"bare", "loose"}:
+        if (
+            len(words) > 1
+            and words[0].upper() == "BDAT"
+            and words[1].isdecimal()
+            and self.form.body in {"bare", "loose"}
+        ):
             self.chunk_left = int(words[1][:9])
 
     # -- lines without a mark

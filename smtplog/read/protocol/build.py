@@ -116,7 +116,7 @@ def _path(text: str) -> dict[str, Any]:
     return {
         "address": path.address, "is_redacted": path.is_redacted,
         "parameters": [p.model_dump() for p in path.parameters] or None,
-        "size": int(size) if size and size.isdigit() and len(size) < 16 else None,
+        "size": int(size) if size and size.isdecimal() and len(size) < 16 else None,
     }  # fmt: skip
 
 

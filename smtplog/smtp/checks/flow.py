@@ -144,7 +144,7 @@ def _size(step: Step, offer: dict[str, str]) -> Iterator[Seen]:
     """RFC 1870 s.6: a declared size above the limit; 0 means no limit."""
     declared = next((p.value for p in step.mail.parameters if p.name == "SIZE"), None) if step.mail else None
     limit = offer.get("SIZE", "")
-    if declared and declared.isdigit() and limit.isdigit() and 0 < int(limit[:18]) < int(declared[:18]):
+    if declared and declared.isdecimal() and limit.isdecimal() and 0 < int(limit[:18]) < int(declared[:18]):
         yield Seen("size-over-limit", step.line, said(step), f"{declared} octets, {limit} are allowed")
 
 
@@ -218,7 +218,7 @@ def _told_seconds(text: str) -> int | None:
     parts = text.replace("(", " ").replace(")", " ").replace("]", " ").split()
     for number, unit in pairwise(parts):
         if (
-            number.isdigit()
+            number.isdecimal()
             and len(number) < 6
             and unit.lower().rstrip(".,") in {"s", "sec", "secs", "second", "seconds"}
         ):

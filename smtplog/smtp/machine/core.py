@@ -21,7 +21,7 @@ _NEW_GREETING = frozenset({"STARTTLS", "XCLIENT"})
 def is_open(text: str) -> bool:
     """Does the last line of this reply promise another one?"""
     last = text[text.rfind("\n") + 1 :]
-    return last[:3].isdigit() and last[3:4] == "-"
+    return last[:3].isdecimal() and last[3:4] == "-"
 
 
 class Machine(State):
@@ -93,7 +93,7 @@ class Machine(State):
         found = parts(token.text)
         reply = Reply(code=found.code, enhanced_code=found.enhanced_code, text=found.text, lines=lines)
         answer = Answer(reply, token.line, token.at, token.clock, is_cut=is_open(token.text))
-        if any(line[:3] != lines[0][:3] for line in lines if line[:3].isdigit()):
+        if any(line[:3] != lines[0][:3] for line in lines if line[:3].isdecimal()):
             self.mark("reply-code-changes", token.line, token.text)
         step = self._asked(answer)
         if step is None:

@@ -66,7 +66,7 @@ def _say_data(state: State, step: Step, i: int) -> None:
 
 def _say_bdat(state: State, step: Step, i: int) -> None:
     words = (step.argument or "").split()
-    size = int(words[0]) if words and words[0].isdigit() and len(words[0]) < 12 else 0
+    size = int(words[0]) if words and words[0].isdecimal() and len(words[0]) < 12 else 0
     step.mail = state.mail
     if state.mail is None:
         return
