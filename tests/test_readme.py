@@ -10,8 +10,10 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Annotated, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -64,10 +66,12 @@ def forms() -> str:
     return "; ".join(f"`{form.name}` ({form.title})" for form in FORMS) + "."
 
 
+PLAIN = {str: "text", int: "integer", float: "number", bool: "boolean", datetime: "time"}
+"""What a value that is no record is called."""
+
+
 def kind(hint: object) -> tuple[str, list[type[BaseModel]]]:
     """How a type reads, and the records inside it."""
-    from typing import get_args, get_origin
-
     from smtplog.contract.schema import _bare
 
     hint = _bare(hint)
@@ -76,8 +80,8 @@ def kind(hint: object) -> tuple[str, list[type[BaseModel]]]:
         return f"list of {text}", inside
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return hint.__name__, [hint]
-    name = next((n for n, v in vars(records).items() if v is hint and n[0].isupper()), "object")
-    return name, []
+    base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return PLAIN.get(base, "object"), []
 
 
 def fields() -> str:
