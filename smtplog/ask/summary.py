@@ -19,6 +19,7 @@ from smtplog.errors import QueryError
 from smtplog.read import secrets
 from smtplog.read.columns import Parsed
 from smtplog.read.plan import LIGHT, WATCHED
+from smtplog.read.source import apart
 
 STATUSES = ("delivered", "sent", "deferrals", "bounced", "expired", "rejected", "temp_rejected", "discarded", "held",
             "cancelled", "expanded", "internal")  # fmt: skip
@@ -56,7 +57,7 @@ class _Counts:
         part = frame.group_by(*(k.alias(n) for k, n in zip(keys, self.keys, strict=True))).agg(
             expr.alias(name) for name, expr in values.items()
         )
-        self.parts.append(part)
+        self.parts.append(apart(part))
         self.rows += part.height
         if self.rows > _COMPACT and len(self.parts) > 1:
             merged = self.merged()
@@ -70,7 +71,7 @@ class _Counts:
         if len(self.parts) == 1:
             return whole
         add = [pl.col(v).max() if v.startswith("max_") else pl.col(v).sum() for v in self.values]
-        self.parts = [whole.group_by(self.keys).agg(add)]
+        self.parts = [apart(whole.group_by(self.keys).agg(add))]
         return self.parts[0]
 
 

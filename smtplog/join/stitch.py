@@ -29,6 +29,7 @@ from smtplog.join.view import SOURCE_SHIFT, View
 from smtplog.read import columns
 from smtplog.read.columns import KindFrame, Parsed
 from smtplog.read.detect import Place
+from smtplog.read.source import apart
 
 GRACE = timedelta(seconds=10)
 """How late a line may come: several daemons write one log, and journald may turn lines round."""
@@ -248,7 +249,7 @@ class Stitcher:
             if over.any():
                 whole = frame.hstack([mine.alias("life")])
                 done[label] = whole if over.all() else whole.filter(over)
-                thread.open[label] = frame.clear() if over.all() else _by_itself(frame.filter(~over))
+                thread.open[label] = frame.clear() if over.all() else apart(frame.filter(~over))
         thread.open = {label: frame for label, frame in thread.open.items() if frame.height}
         return done, order, keys
 
@@ -350,11 +351,6 @@ class Stitcher:
         for name, frame in frames.items():
             sort, _, label = name.partition("/")
             self._threads[sort].open[label] = frame
-
-
-def _by_itself(frame: pl.DataFrame) -> pl.DataFrame:
-    """A few rows of many, their texts copied: what is open may stay for days and would keep whole blocks with it."""
-    return frame.with_columns(pl.col(pl.String) + "")
 
 
 def _keys(
