@@ -17,8 +17,8 @@ from smtplog.join.stitch import Batch
 from smtplog.read.columns import Parsed
 from smtplog.read.source import Block
 
-WAITING = 1
-"""So many more blocks than threads are under way: no thread waits while a parsed block is stitched."""
+WAITING = 0
+"""So many more blocks than one for each thread and one that is stitched are under way: more only take memory."""
 UNFINISHED = 4
 """So many batches may wait for being made up behind the blocks that are parsed."""
 

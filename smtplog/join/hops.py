@@ -19,6 +19,7 @@ from smtplog.formats.base import Kind
 from smtplog.join.across import Across
 from smtplog.join.assemble import message_key
 from smtplog.join.view import View
+from smtplog.read.source import apart
 
 _WINDOW = timedelta(hours=1)
 _MEMORY = timedelta(days=1)
@@ -148,7 +149,7 @@ class Hops:
         if oldest is not None:
             kept = pl.col("at") > pl.lit(oldest) - _MEMORY
             for name in ("handovers", "told", "births", "known"):
-                setattr(self, name, getattr(self, name).filter(kept))
+                setattr(self, name, apart(getattr(self, name).filter(kept)))
             self.across.forget(kept)
 
     def parents(self, told: pl.DataFrame, view: View) -> pl.DataFrame:

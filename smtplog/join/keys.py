@@ -16,6 +16,7 @@ import polars as pl
 from smtplog.contract.fields import STAMP
 from smtplog.formats.base import Kind
 from smtplog.join.view import View
+from smtplog.read.source import apart
 
 _RECENT = timedelta(seconds=2)
 
@@ -103,13 +104,13 @@ class SessionKeys:
         return found.sort("row")["session_key"]
 
     def forget(self) -> None:
-        """Keep what later blocks can still need."""
+        """Keep what later blocks can still need: what began last and is not over, and the last seconds."""
         if self.turns.is_empty():
             return
         now = self.turns["at"].max()
         last = pl.col("mark") == pl.col("mark").max().over("process")
         recent = (pl.col("at") > pl.lit(now) - _RECENT).fill_null(False)
-        self.turns = self.turns.filter(last | recent)
+        self.turns = apart(self.turns.filter((last & pl.col("is_start")) | recent))
 
 
 def tellable(frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
