@@ -145,6 +145,7 @@ def run(
                 yield from work.done(0)
                 yield piece.frames
         yield from work.done(0)
+    tally.judge()
     tally.problems += overlap.twice()
     tally.repeated += overlap.dropped
     if keep:

@@ -69,3 +69,21 @@ def test_an_unknown_name_is_no_count() -> None:
     """Only the five words are counts."""
     with pytest.raises(AttributeError):
         Tally().misunderstood  # noqa: B018
+
+
+STAMPED = [f"2026-11-23 08:00:{second:02} status installed thing{second}:amd64 1.{second}" for second in range(20)]
+"""What a package manager writes: the stamps of a server's own file, and free words."""
+
+
+def test_a_file_of_free_words_is_another_programs() -> None:
+    """Nothing but notes that name no message: no mail server wrote it, whatever its stamps look like."""
+    run = smtplog.deliveries(STAMPED, zone="UTC")
+    assert list(run) == []
+    assert (run.tally.understood, run.tally.unknown, run.tally.foreign) == (0, 0, len(STAMPED))
+
+
+def test_notes_beside_what_a_server_says_are_the_servers() -> None:
+    """One line that only Exim writes, and the notes are of its configuration."""
+    run = smtplog.deliveries([*STAMPED, "2026-11-23 08:00:30 Start queue run: pid=4242"], zone="UTC")
+    assert list(run) == []
+    assert run.tally.foreign == 0

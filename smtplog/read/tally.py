@@ -43,6 +43,8 @@ class Tally:
     """Directions are told from private networks, no others were named as ours."""
     repeated: int = 0
     """Entries left out because another input has them."""
+    _vague: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
+    """By format and program: notes that name no message. Any program may write such."""
 
     def __getattr__(self, name: str) -> int:
         if name in WHYS:
@@ -63,6 +65,10 @@ class Tally:
             self.problems.append(ahead)
         self.notes += sum(one.frame.height for one in parsed.kinds if one.kind.is_note)
         place = entries["place"]
+        for one in parsed.kinds:
+            if one.kind.is_note and not one.kind.message:
+                for at, n in place.gather(one.frame["row"]).value_counts().iter_rows():
+                    self._vague[self._key(parsed, at, "")[:2]] += n
         total = Counter(dict(place.value_counts().iter_rows()))
         strange = parsed.odd.with_columns(place=place.gather(parsed.odd["row"]))
         first = pl.col("row", "raw").head(EXAMPLES)
@@ -95,6 +101,16 @@ class Tally:
         self.by_program["transcript", None, "understood"] += understood
         if odd:
             self.by_program[None, None, "malformed"] += odd
+
+    def judge(self) -> None:
+        """At the end of a run: a file without names of programs in which nothing but notes was found is another program's."""
+        for (name, program), n in self._vague.items():
+            if program is None and self.by_program[name, program, "understood"] == n:
+                for why in ("understood", "unknown"):
+                    self.by_program[None, None, "foreign"] += self.by_program.pop((name, program, why), 0)
+                    self.examples.pop((name, program, why), None)
+                self.notes -= n
+        self._vague.clear()
 
     def _key(self, parsed: Parsed, at: int, why: str) -> tuple[str | None, str | None, str]:
         place = parsed.places[at]
