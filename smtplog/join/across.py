@@ -14,6 +14,8 @@ from typing import Any
 
 import polars as pl
 
+from smtplog.read.source import apart
+
 _WINDOW = timedelta(hours=1)
 _STAMP = pl.Datetime("us", "UTC")
 SENT: Mapping[str, Any] = {
@@ -110,6 +112,6 @@ class Across:
 
     def forget(self, recent: pl.Expr) -> None:
         """Keep what satisfies an expression over `at`."""
-        self.sent = self.sent.rename({"sent_at": "at"}).filter(recent).rename({"at": "sent_at"})
-        self.came, self.ids, self.links = (f.filter(recent) for f in (self.came, self.ids, self.links))
+        self.sent = apart(self.sent.rename({"sent_at": "at"}).filter(recent).rename({"at": "sent_at"}))
+        self.came, self.ids, self.links = (apart(f.filter(recent)) for f in (self.came, self.ids, self.links))
         self._joined = self.sent.height, self.came.height

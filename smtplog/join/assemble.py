@@ -200,8 +200,7 @@ def _complete(tries: pl.DataFrame, view: View) -> pl.DataFrame:
 
 def _attempt() -> pl.Expr:
     """Which attempt for its recipient; giving up is none, it keeps the number of the last."""
-    person = pl.struct("life", "recipient", "original_recipient").hash()
-    counted = (~pl.col("status").is_in(NO_ATTEMPT)).cum_sum().over(person).cast(pl.Int64)
+    counted = (~pl.col("status").is_in(NO_ATTEMPT)).cum_sum().over(closings.ONE_PERSON).cast(pl.Int64)
     return pl.when(pl.col("message_key").is_not_null()).then(pl.max_horizontal(counted, pl.lit(1)))
 
 

@@ -18,6 +18,8 @@ NO_ATTEMPT = ("expired", "held", "cancelled", "active")
 CARRIED = ("relay_name", "relay_ip", "relay_port", "reply_code", "reply_enhanced_code", "reply_text", "stage")
 """What the last attempt tells of why a recipient expires."""
 PERSON = ("life", "recipient", "original_recipient")
+ONE_PERSON = pl.struct(PERSON).hash(5)
+"""The same for the same recipient of the same message."""
 
 
 def listed(events: Frames, tries: pl.DataFrame, view: View) -> pl.DataFrame:
@@ -71,7 +73,7 @@ def for_all(events: Frames, tries: pl.DataFrame, view: View) -> pl.DataFrame:
         .join(said, on="life", how="semi")
         .unique(maintain_order=True)
     )
-    people = people.with_columns(person=pl.struct(PERSON).hash(5))
+    people = people.with_columns(person=ONE_PERSON)
     said = said.drop("recipient", "original_recipient", "end", strict=False)
     pairs = said.join(people, on="life").sort("seq")
     before = _before(tries, pairs)
@@ -109,7 +111,7 @@ def _word(frame: pl.DataFrame, view: View, label: str) -> pl.DataFrame:
 def _before(tries: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
     """Add to each pair the status of the person's last attempt before it (`status_before`); to who expires all it said."""
     own = ("seq", "at", "place", "life", "queue_id", "sender", "delay_s", "_kind", *PERSON)
-    attempts = tries.with_columns(person=pl.struct(PERSON).hash(5), status_before="status").sort("seq")
+    attempts = tries.with_columns(person=ONE_PERSON, status_before="status").sort("seq")
     attempts = attempts.drop("status", *(name for name in own if name != "seq" and name in tries.columns))
     both = pairs.join_asof(attempts, on="seq", by="person", suffix=" ", check_sortedness=False)
     add: dict[str, Any] = {}

@@ -55,16 +55,16 @@ def covered(entries: pl.DataFrame) -> pl.DataFrame:
     rows = _near(entries["raw"])
     if rows.is_empty():
         return entries
-    near = entries.select(pl.col("raw", "text").gather(rows))
-    masked = near.with_columns(_replaced(pl.col(name)) for name in near.columns)
-    return entries.with_columns(entries[name].scatter(rows, masked[name]) for name in near.columns)
+    return entries.with_columns(_masked_at(entries[name], rows) for name in ("raw", "text"))
 
 
 def masked(texts: pl.Series) -> pl.Series:
     """Texts with their secrets masked."""
     rows = _near(texts)
-    if rows.is_empty():
-        return texts
+    return texts if rows.is_empty() else _masked_at(texts, rows)
+
+
+def _masked_at(texts: pl.Series, rows: pl.Series) -> pl.Series:
     near = texts.gather(rows).to_frame("text").select(_replaced(pl.col("text"))).to_series()
     return texts.clone().scatter(rows, near)
 
