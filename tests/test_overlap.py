@@ -52,6 +52,17 @@ def test_an_overlap_is_said(pair: list[Path]) -> None:
     assert "look like the same log twice" in tally.problems[0]
 
 
+def test_each_copy_is_named_once(tmp_path: Path) -> None:
+    """Four copies of a log: three are too many, and each is told of once."""
+    copies = [tmp_path / f"{name}.log" for name in "abcd"]
+    for copy in copies:
+        copy.write_text(lines(0, 15))
+    problems = events(copies)[1].problems
+    assert [problem.partition(" look like ")[0].rpartition(" and ")[2] for problem in problems] == [
+        str(c) for c in copies[1:]
+    ]
+
+
 def test_the_window_ends(tmp_path: Path) -> None:
     """What was said longer ago is not known any more: the parts of a set come one after the other."""
     (tmp_path / "mail.log.1").write_text(lines(0, 15))

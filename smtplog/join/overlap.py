@@ -83,15 +83,17 @@ class Overlap:
         self.samples[source] = pl.concat(hashes).unique().sort().head(SAMPLE)
 
     def twice(self) -> list[str]:
-        """Words about inputs that look like one log."""
-        told = []
+        """Words about inputs that look like one log: each that an earlier one says already is named once."""
+        told: dict[str, str] = {}
         for (one, mine), (other, theirs) in combinations(self.samples.items(), 2):
+            if other in told:
+                continue
             ends = [s[-1] for s in (mine, theirs) if len(s) == SAMPLE]
             a, b = (s.filter(s <= min(ends)) if ends else s for s in (mine, theirs))
             both, of = int(a.is_in(b.implode()).sum()), min(len(a), len(b))
             if of > 1 and both > of * ALIKE:
-                told.append(
+                told[other] = (
                     f"{one} and {other} look like the same log twice ({both:,} of {of:,} entries compared are the same):"
                     " leave one out, or give --dedupe (dedupe=)"
                 )
-        return told
+        return list(told.values())
