@@ -139,7 +139,8 @@ def run(
                     fresh, fuller = copies.part(told, piece.name)
                 if options.watch:
                     options.watch(fresh, piece.name)
-                work.finish(stitcher.take(fresh, piece.name, told, fuller))
+                is_over = piece.is_last and not keep and not stitcher.is_several
+                work.finish(stitcher.take(fresh, piece.name, told, fuller, flush=is_over))
                 yield from work.done(UNFINISHED)
             elif piece.frames:
                 yield from work.done(0)
@@ -179,7 +180,7 @@ def _one_set(
             clock.current, clock.month = before.current, before.month
         for piece in _one_input(one, clock, tables, options, tally, expected, wanted, work, keeps_texts=keeps_texts):
             at = piece.parsed.entries["at"].drop_nulls().head(1).to_list() if piece.parsed else []
-            yield (at[0] if at else None), piece
+            yield (at[0] if at else None), replace(piece, is_last=piece.is_last and one is files[-1])
         before = clock
 
 
@@ -207,6 +208,8 @@ class _Piece:
     name: str
     parsed: Parsed | None = None
     frames: Frames | None = None
+    is_last: bool = False
+    """Nothing comes after it in its set."""
 
 
 def _one_input(
@@ -247,7 +250,7 @@ def _one_input(
             tally.problems.append(block.problem)
         if options.progress:
             options.progress(one.name, block.size)
-        yield _Piece(one.name, parsed)
+        yield _Piece(one.name, parsed, is_last=block.is_last)
 
 
 def _is_transcript(

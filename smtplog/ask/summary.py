@@ -60,7 +60,7 @@ class _Counts:
         self.parts.append(apart(part))
         self.rows += part.height
         if self.rows > _COMPACT and len(self.parts) > 1:
-            merged = self.merged()
+            merged = apart(self.merged())
             self.parts, self.rows = [merged], merged.height - _COMPACT if merged.height > _COMPACT else 0
 
     def merged(self) -> pl.DataFrame:
@@ -71,7 +71,7 @@ class _Counts:
         if len(self.parts) == 1:
             return whole
         add = [pl.col(v).max() if v.startswith("max_") else pl.col(v).sum() for v in self.values]
-        self.parts = [apart(whole.group_by(self.keys).agg(add))]
+        self.parts = [whole.group_by(self.keys).agg(add)]
         return self.parts[0]
 
 

@@ -106,8 +106,9 @@ class Stitcher:
         return self.take(parsed, source, events, fuller)()
 
     def take(
-        self, parsed: Parsed, source: str, events: Parsed | None = None, fuller: Sequence[KindFrame] = ()
-    ) -> Callable[[], Batch]:
+        self, parsed: Parsed, source: str, events: Parsed | None = None, fuller: Sequence[KindFrame] = (), *,
+        flush: bool = False,
+    ) -> Callable[[], Batch]:  # fmt: skip
         """Take the next block; what it completed is made when the answer is called, in any thread, also later.
 
         Args:
@@ -115,6 +116,7 @@ class Stitcher:
             source: name of the input; a new name begins a new input.
             events: all of it, for the table of events.
             fuller: copies of what was said before that say more.
+            flush: nothing comes after it: give out all, as `flush` does.
         """
         if not self.sources or self.sources[-1] != source:
             self.sources.append(source)
@@ -149,7 +151,7 @@ class Stitcher:
                     if sort == "message":
                         added.setdefault(label, []).append(mine)
         self._foretold.name(self._threads["message"].open, frames, view)
-        finish, message_keys = self._settle(view, {k: sum(map(len, v)) for k, v in added.items()}, flush=False)
+        finish, message_keys = self._settle(view, {k: sum(map(len, v)) for k, v in added.items()}, flush=flush)
         if "events" not in self.wanted:
             return finish
         keys = _keys(frames, added, message_keys)
