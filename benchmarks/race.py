@@ -35,6 +35,8 @@ BLOCK = 1 << 20
 FEW = 100
 OUT = Console(highlight=False)
 TITLES = ("command", "median s", "best s", "cpu s", "lines/s", "peak MB", "against")
+AS_INSTALLED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""What is installed has its modules compiled, a source tree where this is set has not."""
 FIGURES: list[tuple[str, ...]] = []
 """Everything that was measured, one row a command, for the last table."""
 
@@ -68,7 +70,9 @@ class Runner:
             command = [part.replace("{out}", str(Path(scratch, "export"))) for part in self.command]
             with out.open("wb") as stdout, err.open("wb") as stderr:
                 begin = perf_counter()
-                child = subprocess.Popen(command, stdout=stdout, stderr=stderr, stdin=subprocess.DEVNULL)
+                child = subprocess.Popen(
+                    command, stdout=stdout, stderr=stderr, stdin=subprocess.DEVNULL, env=AS_INSTALLED
+                )
                 _, status, usage = os.wait4(child.pid, 0)
                 took = perf_counter() - begin
             child.returncode = os.waitstatus_to_exitcode(status)

@@ -19,7 +19,6 @@ from smtplog.errors import QueryError
 from smtplog.read import secrets
 from smtplog.read.columns import Parsed
 from smtplog.read.plan import LIGHT, WATCHED
-from smtplog.read.source import apart
 
 STATUSES = ("delivered", "sent", "deferrals", "bounced", "expired", "rejected", "temp_rejected", "discarded", "held",
             "cancelled", "expanded", "internal")  # fmt: skip
@@ -27,6 +26,7 @@ TOTALS = ("received", *STATUSES)
 SUCCESS = ("delivered", "sent")
 _BIN = 0.01
 _COMPACT = 200_000
+"""So many rows at least are added before they are summed up with those from before."""
 
 MESSAGES = frozenset(
     {"received_at", "removed_at", "origin", "sender", "size_bytes", "client_ip", "client_name", "is_partial"}
@@ -45,34 +45,33 @@ LONGER = "1 d and more"
 
 @dataclass
 class _Counts:
-    """One group-by, added up block by block."""
+    """One group-by, added up block by block. Every text among the keys is kept once, and a number for it in the rows."""
 
     keys: tuple[str, ...]
     values: tuple[str, ...]
     parts: list[pl.DataFrame] = field(default_factory=list)
-    rows: int = 0
+    texts: pl.Categorical = field(default_factory=lambda: pl.Categorical(pl.Categories.random()))
 
     def add(self, frame: pl.DataFrame, *keys: pl.Expr, **values: pl.Expr) -> None:
         """Aggregate a frame and keep it; values are summed, except a `max_` one."""
         part = frame.group_by(*(k.alias(n) for k, n in zip(keys, self.keys, strict=True))).agg(
             expr.alias(name) for name, expr in values.items()
         )
-        self.parts.append(apart(part))
-        self.rows += part.height
-        if self.rows > _COMPACT and len(self.parts) > 1:
-            merged = apart(self.merged())
-            self.parts, self.rows = [merged], merged.height - _COMPACT if merged.height > _COMPACT else 0
+        self.parts.append(part.cast({pl.String: self.texts}))
+        if sum(one.height for one in self.parts[1:]) > max(_COMPACT, self.parts[0].height):
+            self._merge()
 
     def merged(self) -> pl.DataFrame:
         """The sums over everything so far."""
         if not self.parts:
             return pl.DataFrame(schema=[*self.keys, *self.values])
-        whole = pl.concat(self.parts, how="vertical_relaxed")
-        if len(self.parts) == 1:
-            return whole
-        add = [pl.col(v).max() if v.startswith("max_") else pl.col(v).sum() for v in self.values]
-        self.parts = [whole.group_by(self.keys).agg(add)]
-        return self.parts[0]
+        self._merge()
+        return self.parts[0].cast({pl.Categorical: pl.String})
+
+    def _merge(self) -> None:
+        if len(self.parts) > 1:
+            add = [pl.col(v).max() if v.startswith("max_") else pl.col(v).sum() for v in self.values]
+            self.parts = [pl.concat(self.parts, how="vertical_relaxed").group_by(self.keys).agg(add)]
 
 
 @dataclass

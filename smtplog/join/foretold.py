@@ -13,6 +13,7 @@ import polars as pl
 from smtplog.join.view import View
 
 _SAME = ("place", "pid")
+_NOBODY = pl.Series([None], dtype=pl.String)
 
 
 @dataclass
@@ -37,11 +38,12 @@ class Foretold:
         if waiting is None or waiting.height == len(self.in_vain):
             return
         waiting = waiting.filter(~pl.col("seq").is_in(list(self.in_vain)))
-        turns = [turn for label, frame in frames if (turn := _turn(frame, label, view, waiting)) is not None]
-        if not turns:
+        turns = _turns(frames, view)
+        if turns is None:
             return
+        nexts = turns.filter(pl.col("pid").is_in(waiting["pid"].implode())).with_columns(turn="seq").sort("seq")
         told = waiting.sort("seq").join_asof(
-            pl.concat(turns).sort("seq"), on="seq", by=list(_SAME), strategy="forward", allow_exact_matches=False,
+            nexts, on="seq", by=list(_SAME), strategy="forward", allow_exact_matches=False,
             check_sortedness=False,
         )  # fmt: skip
         told = told.filter(pl.col("turn").is_not_null()).select("seq", "found")
@@ -51,12 +53,16 @@ class Foretold:
             opened[label] = named.with_columns(pl.coalesce("queue_id", "found")).drop("found")
 
 
-def _turn(frame: pl.DataFrame, label: str, view: View, waiting: pl.DataFrame) -> pl.DataFrame | None:
-    """{seq, place, pid, found, turn} of what decides: a message that starts, or else a refusal or a connection's ends."""
-    kind = view.kind(label)
-    starts = kind.message == "start" and "queue_id" in frame.columns
-    if not starts and (kind.foretells or not (kind.delivers or kind.session in ("start", "end"))):
-        return None
-    found = pl.col("queue_id") if starts else pl.lit(None, dtype=pl.String)
-    near = frame.filter(pl.col("pid").is_in(waiting["pid"].implode()))
-    return near.select("seq", *_SAME, found=found, turn="seq")
+def _turns(frames: Sequence[tuple[str, pl.DataFrame]], view: View) -> pl.DataFrame | None:
+    """{seq, place, pid, found} of all that decides: a message that starts, or else a refusal or a connection's ends."""
+    told = []
+    for label, frame in frames:
+        kind = view.kind(label)
+        if kind.message == "start" and "queue_id" in frame.columns:
+            found = frame["queue_id"]
+        elif kind.foretells or not (kind.delivers or kind.session in ("start", "end")):
+            continue
+        else:
+            found = _NOBODY.new_from_index(0, frame.height)
+        told.append(pl.DataFrame([frame["seq"], *(frame[name] for name in _SAME), found.alias("found")]))
+    return pl.concat(told) if told else None
