@@ -40,6 +40,8 @@ def main() -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        gc.freeze()  # at the end of the process nothing needs to be looked through once more
 
 
 def _version(wanted: bool) -> None:
