@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -90,7 +91,6 @@ class Dataset:
 
     def __init__(self, folder: Path, table: str, time: str | None = None, *, by_date: bool = False) -> None:
         self.folder, self.table, self.time, self.by_date = folder, table, time, by_date
-        self.schema = schema.arrow(TABLES[table])
         self.rows = 0
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._held: dict[str, list[pl.DataFrame]] = {}
@@ -121,21 +121,27 @@ class Dataset:
 
     def _write_groups(self, part: str, count: int | None = None) -> None:
         """Write so many of the rows that are held for a part; None: all of them."""
-        import pyarrow.parquet as pq  # noqa: PLC0415 - takes long to load, and only Parquet needs it
-
         rows = pl.concat(self._held.pop(part))
         if count is not None and count < rows.height:
             self._held[part] = [rows[count:]]
         self._wait()
+        self._under_way = self._pool.submit(self._encode, part, rows[:count])
+
+    def _encode(self, part: str, rows: pl.DataFrame) -> None:
+        """One piece of work beside the reading; another begins when it is done."""
+        import pyarrow.parquet as pq  # noqa: PLC0415 - takes long to load, and only Parquet needs it
+
         if part not in self._writers:
             (self._work / part).mkdir(parents=True, exist_ok=True)
-            file = self._work / part / "part-0.parquet"
-            self._writers[part] = pq.ParquetWriter(file, self.schema, compression="zstd")
-        self._under_way = self._pool.submit(self._encode, self._writers[part], rows[:count])
+            self._writers[part] = pq.ParquetWriter(
+                self._work / part / "part-0.parquet", self.schema, compression="zstd"
+            )
+        self._writers[part].write_table(self._table(rows), row_group_size=ROW_GROUP)
 
-    def _encode(self, writer: pq.ParquetWriter, rows: pl.DataFrame) -> None:
-        """One piece of work beside the reading; another begins when it is done."""
-        writer.write_table(self._table(rows), row_group_size=ROW_GROUP)
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The table's columns."""
+        return schema.arrow(TABLES[self.table])
 
     def _wait(self) -> None:
         if self._under_way:
@@ -149,10 +155,11 @@ class Dataset:
         """Finish the files and put the dataset in its place; an older one there is replaced."""
         for part in list(self._held):
             self._write_groups(part)
+        self._wait()
         if not self._writers and not self.by_date:
             self._held[""] = [pl.DataFrame(schema=schema.of(TABLES[self.table]))]
             self._write_groups("")
-        self._wait()
+            self._wait()
         self._pool.shutdown()
         for writer in self._writers.values():
             writer.close()
