@@ -100,6 +100,9 @@ _MAGIC: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
     (b"\x28\xb5\x2f\xfd", _zstd),
 )
 """How packed files begin, and what unpacks them; several packed one behind the other are one."""
+_MAGIC_BYTES = max(len(magic) for magic, _ in _MAGIC)
+_REACH = 64 * 1024
+"""So many octets at its end are searched for where a block of a file may end."""
 _POLARS_MAGIC = (b"\x1f\x8b", b"x", b"\x28\xb5")
 """How the packed files begin that Polars unpacks on its own account: gzip, zlib, zstd."""
 _UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
@@ -222,23 +225,24 @@ def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
     coming = _octets(one, size)
     while True:
         try:
-            piece = next(coming, None)
+            piece, is_cut = next(coming, (None, False))
         except _UNREADABLE as error:
-            piece, problem = None, f"{one.name}: reading stopped: {error}"
+            piece, is_cut, problem = None, False, f"{one.name}: reading stopped: {error}"
         if piece is not None:
             held.append(piece)
             length += len(piece)
-            if length < aim:
+            if length < aim and not is_cut:
                 continue
         if piece is None:
             yield Block(one.name, b"".join(held), line, offset, is_last=True, problem=problem)
             return
-        last, cut = _begin_of_last(piece), None
+        last, cut = len(piece) if is_cut else _begin_of_last(piece), None
         if last:  # the common case, without a copy more
-            block = Block(one.name, b"".join([*held[:-1], memoryview(piece)[:last]]), line, offset)
+            ends = piece if is_cut else memoryview(piece)[:last]
+            block = Block(one.name, b"".join([*held[:-1], ends]), line, offset)
             line, offset = line + block.data.count(b"\n"), offset + block.size
-            held, length, aim = [piece[last:]], len(piece) - last, size
-            del piece
+            held, length, aim = [piece[last:]] if last < len(piece) else [], len(piece) - last, size
+            del piece, ends
             yield block
             continue
         data = b"".join(held)
@@ -266,25 +270,47 @@ def _begin_of_last(piece: bytes) -> int:
     return begin + 1
 
 
-def _octets(one: Input, size: int) -> Iterator[bytes]:
-    """The unpacked octets in pieces of at most `size`."""
+def _octets(one: Input, size: int) -> Iterator[tuple[bytes, bool]]:
+    """The unpacked octets in pieces of at most `size`, and whether a piece ends where a block may end.
+
+    No piece is held here while it is worked on.
+    """
     stream = one.open()
     try:
-        first = stream.read(size)
+        is_file = one.modified is not None
+        first = stream.read(_MAGIC_BYTES if is_file else size)
         unpack = next((unpack for magic, unpack in _MAGIC if first.startswith(magic)), None)
         if unpack is not None:
             with unpack(_Resumed(first, stream)) as unpacked:
                 while piece := unpacked.read1(size):
-                    yield piece
+                    yield piece, False
             return
-        while first:
-            coming, first = first, b""
-            yield coming
-            del coming
-            first = stream.read(size)
+        if is_file:
+            yield from _cut(stream, size)
+            return
+        held = [first]
+        del first
+        while held[0]:
+            yield held.pop(), False
+            held.append(stream.read(size))
     finally:
         if not one.is_borrowed:
             stream.close()
+
+
+def _cut(stream: IO[bytes], size: int) -> Iterator[tuple[bytes, bool]]:
+    """The octets of a file, of which the ends are looked at first: so no piece must be copied to be cut."""
+    at, reach = 0, min(size, _REACH)
+    while True:
+        stream.seek(at + size - reach)
+        ends = stream.read(reach)
+        end = _begin_of_last(ends) if len(ends) == reach else 0
+        stream.seek(at)
+        held = [stream.read(size - reach + end if end else size)]
+        if not held[0]:
+            return
+        at += len(held[0])
+        yield held.pop(), end > 0
 
 
 def lines(block: Block) -> pl.DataFrame:
