@@ -19,13 +19,14 @@ from smtplog.errors import QueryError
 from smtplog.read import secrets
 from smtplog.read.columns import Parsed
 from smtplog.read.plan import LIGHT, WATCHED
+from smtplog.read.source import apart
 
 STATUSES = ("delivered", "sent", "deferrals", "bounced", "expired", "rejected", "temp_rejected", "discarded", "held",
             "cancelled", "expanded", "internal")  # fmt: skip
 TOTALS = ("received", *STATUSES)
 SUCCESS = ("delivered", "sent")
 _BIN = 0.01
-_COMPACT = 200_000
+_COMPACT = 100_000
 """So many rows at least are added before they are summed up with those from before."""
 
 MESSAGES = frozenset(
@@ -45,20 +46,19 @@ LONGER = "1 d and more"
 
 @dataclass
 class _Counts:
-    """One group-by, added up block by block. Every text among the keys is kept once, and a number for it in the rows."""
+    """One group-by, added up block by block."""
 
     keys: tuple[str, ...]
     values: tuple[str, ...]
     parts: list[pl.DataFrame] = field(default_factory=list)
-    texts: pl.Categorical = field(default_factory=lambda: pl.Categorical(pl.Categories.random()))
 
     def add(self, frame: pl.DataFrame, *keys: pl.Expr, **values: pl.Expr) -> None:
         """Aggregate a frame and keep it; values are summed, except a `max_` one."""
         part = frame.group_by(*(k.alias(n) for k, n in zip(keys, self.keys, strict=True))).agg(
             expr.alias(name) for name, expr in values.items()
         )
-        self.parts.append(part.cast({pl.String: self.texts}))
-        if sum(one.height for one in self.parts[1:]) > max(_COMPACT, self.parts[0].height):
+        self.parts.append(apart(part))
+        if sum(one.height for one in self.parts[1:]) > max(_COMPACT, self.parts[0].height // 2):
             self._merge()
 
     def merged(self) -> pl.DataFrame:
@@ -66,12 +66,12 @@ class _Counts:
         if not self.parts:
             return pl.DataFrame(schema=[*self.keys, *self.values])
         self._merge()
-        return self.parts[0].cast({pl.Categorical: pl.String})
+        return self.parts[0]
 
     def _merge(self) -> None:
         if len(self.parts) > 1:
             add = [pl.col(v).max() if v.startswith("max_") else pl.col(v).sum() for v in self.values]
-            self.parts = [pl.concat(self.parts, how="vertical_relaxed").group_by(self.keys).agg(add)]
+            self.parts = [apart(pl.concat(self.parts, how="vertical_relaxed").group_by(self.keys).agg(add))]
 
 
 @dataclass
