@@ -4,7 +4,8 @@ Two engines, one answer: `reply` takes one text, `column` a frame of deliveries.
 then ask the same function; `column` asks it once for every distinct template, host and code.
 
 The decision has a fixed order: the innermost reply; what its operator means by it; what its words mean, those first
-that its enhanced code agrees with; what its enhanced code means; what its basic code means; stage and status. Rules are data (`rules/rules.toml`); `unknown` is an
+that its enhanced code agrees with, and what it says outright before what it supposes, advises or quotes; what its
+enhanced code means; what its basic code means; stage and status. Rules are data (`rules/rules.toml`); `unknown` is an
 answer.
 """
 
@@ -143,7 +144,12 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
     def asked(scope: wording.Scope, *steps: str, textual_only: bool = False, reason: str = "") -> Hit | None:
         told = question.providers | rules.providers_told(scope.signs)
         context = Context(told, code if scope is inner else scope.code, enhanced, stage, question.status)
-        return rules.first(rules.known(scope.seen), context, steps, textual_only=textual_only, reason=reason)
+        seen = rules.known(scope.seen)
+        hit = rules.first(seen, context, steps, textual_only=textual_only, reason=reason)
+        if hit and hit.said and not hit.rule.is_own and (outright := rules.asides.taken_out(seen)) != seen:
+            said = rules.first(outright, context, steps, textual_only=textual_only, reason=reason)
+            return said if said and not said.rule.is_vague else hit
+        return hit
 
     scope, offset = inner, peeled.start
     hit = None

@@ -70,7 +70,7 @@ def _rule_set(
     spelling = known.spelling if known else data["spelling"]
     providers = tuple(_operators(path, data.get("operator", {})))
     operators = {p.name for p in (*providers, *(known.providers if known else ()))}
-    unknown = sorted(data.keys() - {*model.STEPS, "operator", "spelling", "reason", "doubts", "denials"})
+    unknown = sorted(data.keys() - {*model.STEPS, "operator", "spelling", "reason", "doubts", "denials", "asides"})
     if unknown:
         raise QueryError(f"{path}: there is no table [[{unknown[0]}]]; there are {', '.join(model.STEPS)} and operator")
     rules, seen = [], set()
@@ -89,7 +89,8 @@ def _rule_set(
     doubts = phrases(data.get("doubts", []), spelling)
     denied = data.get("denials", {"phrases": [], "doubted": []})
     denials = Denials(phrases(denied["phrases"], spelling), frozenset(denied["doubted"]))
-    return RuleSet(tuple(rules), reasons, providers, spelling, doubts, denials, keys)
+    asides = model.Asides(phrases(data.get("asides", {"openings": []})["openings"], spelling))
+    return RuleSet(tuple(rules), reasons, providers, spelling, doubts, denials, asides, keys)
 
 
 def _operators(path: Path, tables: dict[str, Any]) -> Iterator[Provider]:

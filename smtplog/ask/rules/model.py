@@ -8,7 +8,7 @@ one operator means by its words and codes), `text` (what anybody means by these 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 
@@ -18,6 +18,8 @@ from smtplog.ask.rules.wording import Seen, parents
 STEPS = ("provider", "text", "enhanced", "basic", "state")
 PERSISTENCES = ("hard", "soft", "block")
 ACTORS = ("sender", "recipient", "receiver", "network", "nobody", "local", "human")
+ASIDE = 12
+"""Words that an aside has at most."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Rule:
     statuses: tuple[str, ...] = ()
     is_clear: bool = False
     """A code so plain that words of the same reason beside it decide before all other words."""
+    is_vague: bool = False
+    """It says what was done rather than why: what the text supposes or quotes may say more."""
     is_reply: bool | None = None
     """True: only inside an SMTP reply; False: only in the sending server's own words."""
     is_own: bool = False
@@ -175,10 +179,28 @@ class Denials:
             return seen.words
         for phrase in self.phrases:
             span = phrase.find(seen)
-            if span and self.doubted.isdisjoint(seen.words[max(span[0] - GAP, 0) : span[0]]):
+            if span and self.doubted.isdisjoint(seen.clause_before(span[0], GAP)):
                 words = (*seen.words[: span[0]], *[""] * (span[1] - span[0]), *seen.words[span[1] :])
-                return self.taken_out(Seen(words, seen.signs, seen.breaks))
+                return self.taken_out(replace(seen, words=words))
         return seen.words
+
+
+@dataclass(frozen=True)
+class Asides:
+    """How a text turns from what happened to what might: `if you are on a list`. To the end of the clause."""
+
+    openings: tuple[Phrase, ...] = ()
+
+    def taken_out(self, seen: Seen) -> Seen:
+        """The words a text says outright; those of asides and quotations are empty."""
+        beside = set(seen.quoted)
+        for opening in self.openings:
+            for start in opening.starts(seen):
+                ends = [end for end in seen.breaks if end > start]
+                beside.update(range(start, min([start + ASIDE, len(seen.words), *ends])))
+        if not beside:
+            return seen
+        return replace(seen, words=tuple("" if at in beside else word for at, word in enumerate(seen.words)))
 
 
 Candidates = list[tuple[Rule, Collection[int]]]
@@ -208,6 +230,7 @@ class RuleSet:
     doubts: tuple[Phrase, ...] = ()
     """Phrases beside which no address is given up, whatever else is said."""
     denials: Denials = field(default_factory=Denials, repr=False)
+    asides: Asides = field(default_factory=Asides, repr=False)
     keys: Mapping[str, Sequence[Sequence[int]]] | None = field(default=None, repr=False)
     """What `phrase_keys` gives, where it is known before."""
 
@@ -302,7 +325,7 @@ class RuleSet:
             for sign in seen.signs
             if sign in plain or (sign[:2] in wild and any(fnmatchcase(sign, w) for w in wild[sign[:2]]))
         )
-        return Seen(self.denials.taken_out(seen), signs, seen.breaks)
+        return replace(seen, words=self.denials.taken_out(seen), signs=signs)
 
     @lru_cache(maxsize=1 << 14)  # noqa: B019 - as above
     def first(

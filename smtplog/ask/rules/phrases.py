@@ -121,11 +121,11 @@ class Phrase:
 
     def find(self, seen: Seen) -> tuple[int, int] | None:
         """First and last-but-one word of its first place; None when it is not there."""
-        for at in self._starts(seen):
-            end = self._end(seen, at, 0)
-            if end is not None:
-                return at, end
-        return None
+        return next(((at, end) for at in self._starts(seen) if (end := self._end(seen, at, 0)) is not None), None)
+
+    def starts(self, seen: Seen) -> list[int]:
+        """First words of all its places."""
+        return [at for at in self._starts(seen) if self._end(seen, at, 0) is not None]
 
     def _starts(self, seen: Seen) -> Iterable[int]:
         first = self.elements[0]

@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from re import Match
 
 import polars as pl
 
@@ -43,6 +44,7 @@ STAGES = (
 )  # fmt: skip
 """How the MTAs name the moment (Postfix src/smtp/smtp_proto.c, Exim src/transports/smtp.c, qmail-remote.c) -> stage; first fit wins."""
 
+_QUOTATION_MARKS = frozenset("\"'“„«‘")
 _TOP_LEVELS = frozenset({"com", "net", "org", "info", "biz", "de", "uk", "eu", "ru", "fr", "io"})
 
 
@@ -190,6 +192,8 @@ class Seen:
     signs: frozenset[str]
     breaks: frozenset[int] = frozenset()
     """The words that begin a new clause: no gap of a phrase reaches over them."""
+    quoted: frozenset[int] = frozenset()
+    """The words in quotation marks, but for what another server is told to have said."""
 
     @cached_property
     def places(self) -> dict[str, list[int]]:
@@ -198,6 +202,10 @@ class Seen:
         for place, word in enumerate(self.words):
             found.setdefault(word, []).append(place)
         return found
+
+    def clause_before(self, place: int, most: int) -> tuple[str, ...]:
+        """The words of the same clause before a word, not more than so many."""
+        return self.words[max([place - most, 0, *(start for start in self.breaks if start <= place)]) : place]
 
 
 @dataclass
@@ -247,11 +255,14 @@ class Scope:
     def _join(self, found: list[tuple[str, int, int]]) -> tuple[str, ...]:
         """Words in the spelling of the rules; some of them are two in the text."""
         words: list[str] = []
-        breaks, before, at = set(), 0, 0
+        quotations = [found.span("quoted") for found in _quotations(self.flat)]
+        breaks, quoted, before, at = set(), set(), 0, 0
         while at < len(found):
             word, start, end = found[at]
             if words and _is_break(self.flat[before:start], self.flat[start]):
                 breaks.add(len(words))
+            if any(a <= start < b for a, b in quotations):
+                quoted.add(len(words))
             before = end
             pair = f"{word} {found[at + 1][0]}" if at + 1 < len(found) else ""
             if pair in self.spelling:
@@ -259,13 +270,13 @@ class Scope:
             self._spans.append((start, end))
             words.append(self.spelling.get(word, word))
             before, at = end, at + 1
-        self._breaks = frozenset(breaks)
+        self._breaks, self._quoted = frozenset(breaks), frozenset(quoted)
         return tuple(words)
 
     @cached_property
     def seen(self) -> Seen:
         """Its words and signs."""
-        return Seen(self.words, self.signs, self._breaks)
+        return Seen(self.words, self.signs, self._breaks, self._quoted)
 
     @cached_property
     def signs(self) -> frozenset[str]:
@@ -281,6 +292,13 @@ class Scope:
     def span(self, first: int, end: int) -> tuple[int, int]:
         """Where in `text` some words stand: the first, and the one behind the last."""
         return self._spans[first][0], self._spans[max(end - 1, first)][1]
+
+
+def _quotations(text: str) -> list[Match[str]]:
+    """What stands in quotation marks, but for what another server is told to have said."""
+    if _QUOTATION_MARKS.isdisjoint(text):
+        return []
+    return [found for found in grammar.compiled("reply", "quotation").finditer(text) if not found["teller"]]
 
 
 def _is_break(between: str, following: str) -> bool:
