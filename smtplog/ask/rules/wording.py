@@ -246,7 +246,7 @@ class Scope:
                 name = text.partition("=")[0]
                 found.append((fold(name), start, start + len(name)))
                 found.append((MASK, start + len(name) + 1, token.end()))
-            elif kind in {"host", "url"}:
+            elif kind in {"host", "url", "symbol"}:
                 found.append((MASK, start, token.end()))
             elif text != code:
                 found.append((fold(text), start, token.end()))
