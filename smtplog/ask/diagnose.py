@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -144,7 +144,8 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
     def asked(scope: wording.Scope, *steps: str, textual_only: bool = False, reason: str = "") -> Hit | None:
         told = question.providers | rules.providers_told(scope.signs)
         context = Context(told, code if scope is inner else scope.code, enhanced, stage, question.status)
-        seen = rules.known(scope.seen)
+        coded = scope.seen.signs | {enhanced} if enhanced and scope is inner else scope.seen.signs
+        seen = rules.known(replace(scope.seen, signs=coded))
         hit = rules.first(seen, context, steps, textual_only=textual_only, reason=reason)
         if hit and hit.said and not hit.rule.is_own and (outright := rules.asides.taken_out(seen)) != seen:
             said = rules.first(outright, context, steps, textual_only=textual_only, reason=reason)

@@ -131,7 +131,8 @@ def peel(text: str) -> Peeled:
         inner = text[found.end() :]
         code = replies.parts(inner[:4]).code
         is_reply_around = replies.parts(text[start : start + 8]).code is not None
-        if not inner.strip() or (code is not None and code < 400):
+        is_status = code is None and inner.strip().isdigit()
+        if not inner.strip() or is_status or (code is not None and code < 400):
             continue
         if is_reply_around and (code is None or found[0].startswith("status=")):
             continue
