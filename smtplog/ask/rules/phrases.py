@@ -5,6 +5,7 @@
     user (does not|) exist         nothing is a choice too
     quota .. exceeded              up to six words between, of the same clause
     greylist*                      any ending; *用户* any beginning and ending; *容量*超* anything between
+    as * *                         any word
     blocked using @                @ is a host, an address, an IP, a URL or an id
 
 Case, accents, apostrophes and punctuation do not count, on either side.
