@@ -136,6 +136,40 @@ def test_rules_are_tried_step_by_step():
     assert steps == sorted(steps, key=rules.model.STEPS.index)
 
 
+# ---- what is said outright, and what beside it
+
+
+def test_what_is_looked_up_by_its_first_word_has_one():
+    first = [p.elements[0] for p in (*RULES.denials.phrases.every, *RULES.asides.openings.every)]
+    assert [e for e in first if e.is_optional or e.pieces or not e.by_first] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("550 5.7.1 Message rejected as spam. Please check your SPF record", "spam_content"),
+        ("550 5.7.1 Message rejected. Please check your SPF record", "sender_auth_failed"),
+        ("550 5.1.1 No such user. If your server is on a blocklist, see example.com", "user_unknown"),
+        ("554 5.7.1 Refused. If you are on a blocklist, see example.com", "ip_blocklisted"),
+        ("554 5.7.1 Virus found in the mail 'mailbox full, over quota'", "virus_attachment"),
+        ("550 5.7.1 Rejected by policy; the next server answered 'mailbox full now'", "mailbox_full"),
+        ("550 5.7.1 refused: 'mailbox is full'", "mailbox_full"),
+    ],
+)
+def test_advice_and_quotations_decide_only_where_nothing_is_said_outright(text: str, reason: str):
+    assert diagnose.reply(text).reason == reason
+
+
+def test_a_rule_of_ones_own_decides_whatever_is_said_outright(tmp_path: Path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        "[[text]]\nid = 'mine'\nreason = 'policy_rejected'\nany = ['on a blocklist']\n"
+        "examples = ['on a blocklist']\nsource = 'me'\n"
+    )
+    text = "550 5.1.1 No such user. If your server is on a blocklist, see example.com"
+    assert diagnose.reply(text, rules=diagnose.load_rules(mine)).reason == "policy_rejected"
+
+
 # ---- the innermost reply
 
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -141,31 +141,38 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
     enhanced = inner.enhanced_code or question.enhanced_code
     stage = _SAME_STAGE.get(question.stage or "", question.stage) or peeled.stage
 
-    def asked(scope: wording.Scope, *steps: str, textual_only: bool = False, reason: str = "") -> Hit | None:
+    def context(scope: wording.Scope, code: int | None) -> Context:
         told = question.providers | rules.providers_told(scope.signs)
-        context = Context(told, code if scope is inner else scope.code, enhanced, stage, question.status)
-        coded = scope.seen.signs | {enhanced} if enhanced and scope is inner else scope.seen.signs
-        seen = rules.known(replace(scope.seen, signs=coded))
-        hit = rules.first(seen, context, steps, textual_only=textual_only, reason=reason)
-        if hit and hit.said and not hit.rule.is_own and (outright := rules.asides.taken_out(seen)) != seen:
-            said = rules.first(outright, context, steps, textual_only=textual_only, reason=reason)
-            return said if said and not said.rule.is_vague else hit
-        return hit
+        return Context(told, code, enhanced, stage, question.status)
 
+    asked = partial(_asked, rules, rules.known(inner.seen, enhanced), context(inner, code))
     scope, offset = inner, peeled.start
     hit = None
     if code is None or code >= 400:
-        hit = asked(inner, "provider", "text")
+        hit = asked("provider", "text")
         if hit and hit.rule.step == "text" and enhanced and not hit.rule.is_own:
-            coded = asked(inner, "enhanced")
+            coded = asked("enhanced")
             if coded and coded.rule.is_clear and coded.rule.reason != hit.rule.reason:
-                hit = asked(inner, "text", reason=coded.rule.reason) or hit
+                hit = asked("text", reason=coded.rule.reason) or hit
         if hit is None and peeled.before:
             around = wording.Scope(template[: peeled.before], rules.spelling)
-            hit = asked(around, "provider", "text", textual_only=True)
+            told = context(around, around.code)
+            hit = _asked(rules, rules.known(around.seen), told, "provider", "text", textual_only=True)
             scope, offset = (around, 0) if hit else (scope, offset)
-        hit = hit or asked(inner, "enhanced", "basic", "state")
+        hit = hit or asked("enhanced", "basic", "state")
     return _Verdict(hit, scope, offset, (peeled.start, peeled.end), code, enhanced, stage)
+
+
+def _asked(
+    rules: RuleSet, seen: wording.Seen, context: Context, *steps: str, textual_only: bool = False, reason: str = ""
+) -> Hit | None:
+    """The first rule that fits, by what the text says outright if that says why."""
+    hit = rules.first(seen, context, steps, textual_only=textual_only, reason=reason)
+    if hit is None or not hit.said or hit.rule.is_own:
+        return hit
+    outright = rules.asides.taken_out(seen)
+    said = None if outright is seen else rules.first(outright, context, steps, textual_only=textual_only, reason=reason)
+    return said if said and not said.rule.is_vague else hit
 
 
 def reply(

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from smtplog.ask.rules import model
-from smtplog.ask.rules.model import Denials, Provider, Reason, Rule, RuleSet, Wanted
-from smtplog.ask.rules.phrases import phrases
+from smtplog.ask.rules.model import Asides, Denials, Provider, Reason, Rule, RuleSet, Wanted
+from smtplog.ask.rules.phrases import Lookup, phrases
 from smtplog.errors import QueryError
 from smtplog.read import keep
 
@@ -88,8 +88,8 @@ def _rule_set(
             rules.append(rule)
     doubts = phrases(data.get("doubts", []), spelling)
     denied = data.get("denials", {"phrases": [], "doubted": []})
-    denials = Denials(phrases(denied["phrases"], spelling), frozenset(denied["doubted"]))
-    asides = model.Asides(phrases(data.get("asides", {"openings": []})["openings"], spelling))
+    denials = Denials(Lookup(phrases(denied["phrases"], spelling)), frozenset(denied["doubted"]))
+    asides = Asides(Lookup(phrases(data.get("asides", {"openings": []})["openings"], spelling)))
     return RuleSet(tuple(rules), reasons, providers, spelling, doubts, denials, asides, keys)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 
-from smtplog.ask.rules.phrases import GAP, Phrase, keys_of
+from smtplog.ask.rules.phrases import GAP, Lookup, Phrase, keys_of
 from smtplog.ask.rules.wording import Seen, parents
 
 STEPS = ("provider", "text", "enhanced", "basic", "state")
@@ -165,19 +165,13 @@ class Hit:
 class Denials:
     """How a text says what it is not: `not a spam problem`."""
 
-    phrases: tuple[Phrase, ...] = ()
+    phrases: Lookup = field(default_factory=Lookup)
     doubted: frozenset[str] = frozenset()
     """Words before which it says no such thing: `if this is not a spam problem`."""
 
-    @cached_property
-    def _beginnings(self) -> frozenset[str]:
-        return frozenset(word for phrase in self.phrases for word in phrase.elements[0].by_first)
-
     def taken_out(self, seen: Seen) -> tuple[str, ...]:
         """The words of a text, those that are denied empty."""
-        if self._beginnings.isdisjoint(seen.places):
-            return seen.words
-        for phrase in self.phrases:
+        for phrase in self.phrases.possible(seen):
             span = phrase.find(seen)
             if span and self.doubted.isdisjoint(seen.clause_before(span[0], GAP)):
                 words = (*seen.words[: span[0]], *[""] * (span[1] - span[0]), *seen.words[span[1] :])
@@ -189,12 +183,12 @@ class Denials:
 class Asides:
     """How a text turns from what happened to what might: `if you are on a list`. To the end of the clause."""
 
-    openings: tuple[Phrase, ...] = ()
+    openings: Lookup = field(default_factory=Lookup)
 
     def taken_out(self, seen: Seen) -> Seen:
         """The words a text says outright; those of asides and quotations are empty."""
         beside = set(seen.quoted)
-        for opening in self.openings:
+        for opening in self.openings.possible(seen):
             for start in opening.starts(seen):
                 ends = [end for end in seen.breaks if end > start]
                 beside.update(range(start, min([start + ASIDE, len(seen.words), *ends])))
@@ -313,19 +307,26 @@ class RuleSet:
 
     @cached_property
     def marks(self) -> list[str]:
-        """What a text must have one of for any sign of a rule or operator to be in it."""
-        every = (*self._by_tell, *(sign for rule in self.rules for sign in rule.signs))
+        """What a text must have one of for a host or URL in it to be a sign: no sign without a letter is."""
+        every = (*self._by_tell, *(sign for rule in self.rules for sign in rule.signs if sign.upper() != sign.lower()))
         return sorted({max(sign.replace("?", "*").split("*"), key=len) for sign in every})
 
-    def known(self, seen: Seen) -> Seen:
-        """What rules can tell apart: without what the text denies, and the signs that none of them looks for."""
+    def known(self, seen: Seen, code: str | None = None) -> Seen:
+        """What rules can tell apart: without what the text denies, and the signs that none of them looks for.
+
+        Args:
+            seen: what a text offers.
+            code: its enhanced code, a sign like others.
+        """
         plain, wild = self._signs
         signs = frozenset(
             sign
-            for sign in seen.signs
+            for sign in (*seen.signs, *((code,) if code else ()))
             if sign in plain or (sign[:2] in wild and any(fnmatchcase(sign, w) for w in wild[sign[:2]]))
         )
-        return replace(seen, words=self.denials.taken_out(seen), signs=signs)
+        kept = replace(seen, signs=signs)
+        words = self.denials.taken_out(kept)
+        return kept if words is kept.words else replace(kept, words=words)
 
     @lru_cache(maxsize=1 << 14)  # noqa: B019 - as above
     def first(

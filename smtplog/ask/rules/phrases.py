@@ -149,6 +149,26 @@ class Phrase:
         return None
 
 
+@dataclass(frozen=True)
+class Lookup:
+    """Phrases that are all looked for in a text, by the word that each begins with; a plain one."""
+
+    every: tuple[Phrase, ...] = ()
+
+    @cached_property
+    def _by_first(self) -> dict[str, tuple[int, ...]]:
+        found: dict[str, tuple[int, ...]] = {}
+        for number, phrase in enumerate(self.every):
+            for word in phrase.elements[0].by_first:
+                found[word] = (*found.get(word, ()), number)
+        return found
+
+    def possible(self, seen: Seen) -> list[Phrase]:
+        """Those of which a first word is there, in their order."""
+        words = self._by_first.keys() & seen.places.keys()
+        return [self.every[number] for number in sorted({n for word in words for n in self._by_first[word]})]
+
+
 ANYTHING = "*"
 FOREIGN = "**"
 _STEM = 4
