@@ -397,6 +397,7 @@ def test_rows_and_columns_agree_where_every_text_is_another():
     ends = [
         "(id 48{n}, see https://mx{n}.example.net/blocked/{n}?why=spam)", "from host{n}.example.org: size {n}7777",
         "Denied{n}.Please ask www.mx{n}.example.com/quota or Mx{n}.Example.Com", "https://support.google.com/mail/?p=x{n}",
+        "see https://mx{n}.example.net/{n}\\n550 5.1.1 No such user here",
     ]  # fmt: skip
     examples = [example for _, example in CASES]
     texts = [f"{examples[n % len(examples)]} {ends[n % len(ends)].format(n=n)}" for n in range(4 * len(examples))]
