@@ -154,6 +154,9 @@ def test_what_is_looked_up_by_its_first_word_has_one():
         ("554 5.7.1 Virus found in the mail 'mailbox full, over quota'", "virus_attachment"),
         ("550 5.7.1 Rejected by policy; the next server answered 'mailbox full now'", "mailbox_full"),
         ("550 5.7.1 refused: 'mailbox is full'", "mailbox_full"),
+        ("554 5.7.1 spam, score 12 (rule USER_NOT_FOUND_IN_BODY)", "spam_content"),
+        ("550 ADDRESS_NOT_FOUND", "user_unknown"),
+        ("550 5.7.1 mailbox <a@b.example> is not accepting mail with attachments", "virus_attachment"),
     ],
 )
 def test_advice_and_quotations_decide_only_where_nothing_is_said_outright(text: str, reason: str):

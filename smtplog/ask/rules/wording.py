@@ -15,7 +15,6 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from re import Match
 
 import polars as pl
 
@@ -194,7 +193,7 @@ class Seen:
     breaks: frozenset[int] = frozenset()
     """The words that begin a new clause: no gap of a phrase reaches over them."""
     quoted: frozenset[int] = frozenset()
-    """The words in quotation marks, but for what another server is told to have said."""
+    """The words in quotation marks, but for what another server is told to have said, and those of names like RCVD_IN_XBL."""
 
     @cached_property
     def places(self) -> dict[str, list[int]]:
@@ -247,7 +246,7 @@ class Scope:
                 name = text.partition("=")[0]
                 found.append((fold(name), start, start + len(name)))
                 found.append((MASK, start + len(name) + 1, token.end()))
-            elif kind in {"host", "url", "symbol"}:
+            elif kind in {"host", "url"}:
                 found.append((MASK, start, token.end()))
             elif text != code:
                 found.append((fold(text), start, token.end()))
@@ -256,7 +255,7 @@ class Scope:
     def _join(self, found: list[tuple[str, int, int]]) -> tuple[str, ...]:
         """Words in the spelling of the rules; some of them are two in the text."""
         words: list[str] = []
-        quotations = [found.span("quoted") for found in _quotations(self.flat)]
+        quotations = _quotations(self.flat)
         breaks, quoted, before, at = set(), set(), 0, 0
         while at < len(found):
             word, start, end = found[at]
@@ -295,11 +294,15 @@ class Scope:
         return self._spans[first][0], self._spans[max(end - 1, first)][1]
 
 
-def _quotations(text: str) -> list[Match[str]]:
-    """What stands in quotation marks, but for what another server is told to have said."""
-    if _QUOTATION_MARKS.isdisjoint(text):
-        return []
-    return [found for found in grammar.compiled("reply", "quotation").finditer(text) if not found["teller"]]
+def _quotations(text: str) -> list[tuple[int, int]]:
+    """Where a text names rather than says: in quotation marks, but for what another server is told to have said."""
+    spans = []
+    if not _QUOTATION_MARKS.isdisjoint(text):
+        found = grammar.compiled("reply", "quotation").finditer(text)
+        spans = [quotation.span("quoted") for quotation in found if not quotation["teller"]]
+    if "_" in text:
+        spans += [symbol.span() for symbol in grammar.compiled("reply", "symbol").finditer(text)]
+    return spans
 
 
 def _is_break(between: str, following: str) -> bool:
