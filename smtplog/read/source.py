@@ -24,7 +24,7 @@ import polars as pl
 from smtplog.errors import InputError
 from smtplog.read import rotation
 
-BLOCK_BYTES = 24 * 1024 * 1024
+BLOCK_BYTES = 30 * 1024 * 1024
 """Below 32 MiB the C library keeps such memory for the next block instead of giving it back (mallopt(3))."""
 LINE_BYTES = 64 * 1024 * 1024
 """A line longer than this is cut into pieces of this length: memory stays bounded on input without line ends."""
