@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from smtplog.ask.trace import Trace
 from smtplog.pipeline import Options, run
 from smtplog.read.columns import Parsed
 
@@ -47,12 +48,19 @@ class Marks:
     """The messages whose id entries that are not understood, of filters unknown, may name."""
 
     @classmethod
-    def of_messages(cls, rows: Iterable[Mapping[str, Any]], places: Iterable[Spot] = ()) -> Marks:
-        """The messages of these rows {message_key, queue_id, host, received_at, removed_at}, and some places."""
-        told = list(rows)
-        lives = (Life(row["queue_id"], row["host"], row["received_at"], row["removed_at"]) for row in told)
-        keys = frozenset(row["message_key"] for row in told)
-        return cls(messages=keys, places=frozenset(places), lives=tuple(lives))
+    def of_messages(cls, rows: Iterable[Mapping[str, Any]]) -> Marks:
+        """The messages of these rows {message_key, queue_id, host, received_at, removed_at}."""
+        keys, lives = set(), []
+        for row in rows:
+            keys.add(row["message_key"])
+            lives.append(Life(row["queue_id"], row["host"], row["received_at"], row["removed_at"]))
+        return cls(messages=frozenset(keys), lives=tuple(lives))
+
+    @classmethod
+    def of_trace(cls, found: Trace) -> Marks:
+        """All that is told: messages, attempts, refusals."""
+        mails = cls.of_messages(message for hop in found.hops() for message in hop.messages())
+        return replace(mails, places=frozenset(found.places()))
 
 
 def lines_with(given: Iterable[object], options: Options, text: str) -> Marks:

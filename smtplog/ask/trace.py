@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import polars as pl
 
 from smtplog.ask.query import Query
+from smtplog.contract import schema
+from smtplog.contract.records import TABLES
+from smtplog.read.source import apart
+
+TOGETHER = 1000
+"""So many trees are in memory at a time."""
+
+
+class Shelf(Protocol):
+    """Where frames lie that take no memory."""
+
+    def put(self, frame: pl.DataFrame) -> int:
+        """Put one away; returns its number."""
+
+    def take(self, number: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """One of them, or some of its columns."""
 
 
 class Marks(Protocol):
@@ -48,83 +64,127 @@ class Hop:
 class Trace:
     """Finds messages and tells their story; feed it `messages` and `deliveries`, then ask for the hops.
 
+    Whole records lie on the shelf until it is known whose family is meant: memory is bounded by what is meant and by
+    the links between messages, a few trees at a time.
+
     Args:
         query: which are meant; a message is meant when it fits, or when a delivery of it does.
+        shelf: where the records lie meanwhile.
         subject: shell pattern as an expression over `subject`, or None.
         marked: where a text stands that is asked for: keys of messages and places of entries; or None.
+
+    Attributes:
+        refused: the refusals that are meant but belong to no message.
     """
 
     query: Query
+    shelf: Shelf
     subject: pl.Expr | None = None
     marked: Marks | None = None
-    _messages: list[pl.DataFrame] = field(default_factory=list)
-    _deliveries: list[pl.DataFrame] = field(default_factory=list)
+    refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=schema.of(TABLES["deliveries"])))
+    _lying: dict[str, list[int]] = field(default_factory=lambda: {"messages": [], "deliveries": []})
+    _children: dict[str, list[str]] = field(default_factory=dict)
+    _roots: list[str] = field(default_factory=list)
+    _where: dict[str, pl.DataFrame] = field(default_factory=dict)
 
     def tables(self) -> dict[str, frozenset[str] | None]:
         """What must be read for it."""
-        return {"messages": None, "deliveries": None}
+        return dict.fromkeys(self._lying)
+
+    @property
+    def is_empty(self) -> bool:
+        """Is nothing meant?"""
+        return not self._roots and self.refused.is_empty()
+
+    @property
+    def sources(self) -> set[str]:
+        """The inputs of all that is told."""
+        return {one for frame in (*self._where.values(), self.refused) for one in frame["source"].unique()}
+
+    def places(self) -> Iterator[tuple[str, int]]:
+        """Source and line of every attempt and refusal that is told."""
+        yield from self._where["deliveries"].select("source", "line").iter_rows()
+        yield from self.refused.select("source", "line").iter_rows()
 
     def take(self, batches: Iterable[Mapping[str, pl.DataFrame]]) -> None:
-        """Keep what a run of these tables gives out: all of it, for a parent may come after its child."""
+        """Put away what a run of these tables gives out, for a parent may come after its child, and find who is meant."""
+        of_message, of_delivery = self.query.expression("messages", lenient=True), self.query.expression("deliveries")
+        subject = pl.lit(True) if self.subject is None else self.subject
+        meant: dict[str, None] = {}
+        tried: dict[str, None] = {}
+        named: set[str] = set()
+        links: dict[str, str] = {}
+        refused = [self.refused]
         for frames in batches:
+            for name in self._lying.keys() & frames.keys():
+                self._lying[name].append(self.shelf.put(frames[name]))
             if "messages" in frames:
-                self._messages.append(frames["messages"])
+                messages = frames["messages"]
+                meant |= dict.fromkeys(messages.filter(of_message & subject)["message_key"])
+                named |= set(messages.filter(subject)["message_key"]) if self.subject is not None else set()
+                links |= dict(messages.select("message_key", "parent_key").drop_nulls().iter_rows())
             if "deliveries" in frames:
-                self._deliveries.append(frames["deliveries"])
+                fit = frames["deliveries"].filter(of_delivery)
+                refused.append(self._refusals(fit))
+                if not self.query.is_open:
+                    tried |= dict.fromkeys(fit["message_key"].drop_nulls())
+        meant |= {key: None for key in tried if self.subject is None or key in named}
+        self.refused = pl.concat(refused).sort("at", "line", nulls_last=True, maintain_order=True)
+        self._find(meant, links)
 
-    def _frames(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-        return (
-            pl.concat(self._messages) if self._messages else None,
-            pl.concat(self._deliveries) if self._deliveries else None,
-        )
-
-    def hops(self) -> tuple[list[Hop], list[dict[str, Any]]]:
-        """The trees of the messages that are meant, and the refusals that are meant but belong to no message."""
-        messages, deliveries = self._frames()
-        meant = self._meant(messages, deliveries)
-        refused = [] if deliveries is None else self._refusals(deliveries)
-        if messages is None or not meant:
-            return [], refused
-        links = {row[0]: row[1] for row in messages.select("message_key", "parent_key").iter_rows() if row[1]}
-        roots = list(dict.fromkeys(_root(key, links) for key in meant))
-        children: dict[str, list[str]] = {}
-        for child, parent in links.items():
-            children.setdefault(parent, []).append(child)
-        family = list(dict.fromkeys(key for root in roots for key in _below(root, children)))
-        known = {
-            row["message_key"]: row
-            for row in messages.filter(pl.col("message_key").is_in(family)).iter_rows(named=True)
-        }
-        tried: dict[str, list[dict[str, Any]]] = {}
-        if deliveries is not None:
-            mine = deliveries.filter(pl.col("message_key").is_in(family)).sort("at", "line", nulls_last=True)
-            for row in mine.iter_rows(named=True):
-                tried.setdefault(row["message_key"], []).append(row)
-        trees = [_tree(root, known, tried, children) for root in roots if root in known]
-        return sorted(trees, key=lambda hop: str(hop.message["received_at"] or hop.message["removed_at"])), refused
-
-    def _meant(self, messages: pl.DataFrame | None, deliveries: pl.DataFrame | None) -> list[str]:
-        """Keys of the messages that fit, or one of whose deliveries does; subject and text must fit as well."""
-        if messages is None:
-            return []
-        keys = messages.filter(self.query.expression("messages", lenient=True))["message_key"].to_list()
-        if deliveries is not None:
-            keys += deliveries.filter(self.query.expression("deliveries"))["message_key"].drop_nulls().to_list()
-        meant = dict.fromkeys(keys)
-        if self.subject is not None:
-            named = set(messages.filter(self.subject)["message_key"])
-            meant = {key: None for key in meant if key in named}
-        if self.marked is not None:
-            meant = {key: None for key in meant if key in self.marked.messages}
-        return list(meant)
-
-    def _refusals(self, deliveries: pl.DataFrame) -> list[dict[str, Any]]:
+    def _refusals(self, fit: pl.DataFrame) -> pl.DataFrame:
         """Those that belong to no message; their subject nobody has seen."""
-        if self.subject is not None:
-            return []
-        lone = deliveries.filter(pl.col("message_key").is_null() & self.query.expression("deliveries"))
-        rows = lone.sort("at", "line", nulls_last=True).to_dicts()
-        return [row for row in rows if self.marked is None or (row["source"], row["line"]) in self.marked.places]
+        lone = fit.filter(pl.col("message_key").is_null()) if self.subject is None else fit.clear()
+        if self.marked is not None:
+            places = self.marked.places
+            is_there = [place in places for place in lone.select("source", "line").iter_rows()]
+            lone = lone.filter(pl.Series(is_there, dtype=pl.Boolean))
+        return apart(lone)
+
+    def _find(self, meant: Iterable[str], links: Mapping[str, str]) -> None:
+        """The families of those that are meant, and where their records lie; the oldest family comes first."""
+        if self.marked is not None:
+            meant = (key for key in meant if key in self.marked.messages)
+        for child, parent in links.items():
+            self._children.setdefault(parent, []).append(child)
+        roots = dict.fromkeys(_root(key, links) for key in meant)
+        told = self._lie("messages", self._family(roots), "received_at", "removed_at")
+        at = told.select("message_key", at=pl.coalesce("received_at", "removed_at")).unique("message_key", keep="last")
+        order = pl.DataFrame({"message_key": list(roots)}, schema={"message_key": pl.String})
+        order = order.join(at, on="message_key", maintain_order="left").sort("at", nulls_last=True, maintain_order=True)
+        self._roots = order["message_key"].to_list()
+        self._where = {"messages": told, "deliveries": self._lie("deliveries", self._family(self._roots), "line")}
+
+    def _family(self, roots: Iterable[str]) -> pl.Series:
+        keys = dict.fromkeys(key for root in roots for key in _below(root, self._children))
+        return pl.Series("message_key", list(keys), dtype=pl.String)
+
+    def _lie(self, table: str, keys: pl.Series, *columns: str) -> pl.DataFrame:
+        """{message_key, source, columns, number}: which frames on the shelf the records of messages are in."""
+        names = ("message_key", "source", *columns)
+        found = [pl.DataFrame(schema={name: schema.of(TABLES[table])[name] for name in names} | {"number": pl.Int64})]
+        for number in self._lying[table] if len(keys) else ():
+            mine = self.shelf.take(number, names).filter(pl.col("message_key").is_in(keys.implode()))
+            found.append(apart(mine).with_columns(number=pl.lit(number, dtype=pl.Int64)))
+        return pl.concat(found)
+
+    def _records(self, table: str, keys: pl.Series) -> pl.DataFrame:
+        mine = pl.col("message_key").is_in(keys.implode())
+        numbers = self._where[table].filter(mine)["number"].unique(maintain_order=True)
+        found = [pl.DataFrame(schema=schema.of(TABLES[table]))]
+        return pl.concat([*found, *(self.shelf.take(number).filter(mine) for number in numbers)])
+
+    def hops(self) -> Iterator[Hop]:
+        """The trees of the messages that are meant, the oldest first."""
+        for start in range(0, len(self._roots), TOGETHER):
+            roots = self._roots[start : start + TOGETHER]
+            family = self._family(roots)
+            known = {row["message_key"]: row for row in self._records("messages", family).iter_rows(named=True)}
+            tried: dict[str, list[dict[str, Any]]] = {}
+            tries = self._records("deliveries", family).sort("at", "line", nulls_last=True, maintain_order=True)
+            for row in tries.iter_rows(named=True):
+                tried.setdefault(row["message_key"], []).append(row)
+            yield from (_tree(root, known, tried, self._children) for root in roots)
 
 
 def _root(key: str, links: Mapping[str, str]) -> str:

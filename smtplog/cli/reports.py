@@ -135,6 +135,7 @@ def trace(
     from smtplog.read import grammar
     from smtplog.read.tally import Tally
     from smtplog.show import trace as show
+    from smtplog.show.export import Shelf
 
     if form not in ("text", "jsonl"):
         raise QueryError(f"--format {form}: known are text, jsonl")
@@ -148,21 +149,18 @@ def trace(
 
     like = pl.col("subject").str.contains(grammar.glob(subject)) if subject else None
     marked = lines_with(inputs, options, grep) if grep else None
-    found, tally = Trace(query, like, marked), Tally()
-    with progress_of(inputs) as progress:
-        found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
-    hops, refused = found.hops()
-    if raw:
-        told = [*(row for hop in hops for row in hop.tried()), *refused]
-        places = [(row["source"], row["line"]) for row in told]
-        marks = Marks.of_messages((message for hop in hops for message in hop.messages()), places)
-        for text in lines_of(inputs, options, marks):
-            print(_harmless_on_terminal(text))
-    elif form == "jsonl":
-        show.jsonl(hops, refused, sys.stdout)
-    else:
-        show.show(hops, refused, sys.stdout)
-    if not (hops or refused):
+    with Shelf() as shelf:
+        found, tally = Trace(query, shelf, like, marked), Tally()
+        with progress_of(inputs) as progress:
+            found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
+        if raw:
+            for text in lines_of(inputs, options, Marks.of_trace(found)):
+                print(_harmless_on_terminal(text))
+        elif form == "jsonl":
+            show.jsonl(found, sys.stdout)
+        else:
+            show.show(found, sys.stdout)
+    if found.is_empty:
         asked = {**filters, "subject": subject, "grep": grep}
         say(f"smtplog: no mail and no refusal found in {', '.join(inputs)} {_words(asked)}")
         if marked and marked.places:
@@ -171,7 +169,7 @@ def trace(
                 f"smtplog: the text stands in {len(marked.places):,} entries that belong to none, the first in {source}:{line}"
             )
     confess(tally)
-    raise typer.Exit(0 if hops or refused else 1)
+    raise typer.Exit(1 if found.is_empty else 0)
 
 
 def _words(asked: dict[str, Any]) -> str:

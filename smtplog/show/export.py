@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import polars as pl
 
@@ -178,6 +179,50 @@ class Dataset:
         for writer in self._writers.values():
             writer.close()
         shutil.rmtree(self._work, ignore_errors=True)
+
+
+class Shelf:
+    """Frames that lie on disk until some of their rows are wanted, packed, in one file without a name.
+
+    The file is gone when the shelf is left or the process ends, however that happens (where the system cannot unlink
+    what is open, by Python's `TemporaryFile`).
+    """
+
+    def __init__(self) -> None:
+        self._places: list[tuple[int, int]] = []
+        try:
+            self._file = tempfile.TemporaryFile(prefix="smtplog-")  # noqa: SIM115 - closed when the shelf is left
+        except OSError as error:
+            raise OutputError(f"no room for what is read meanwhile: {error.strerror}; {_ELSEWHERE}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def put(self, frame: pl.DataFrame) -> int:
+        """Put a frame away; returns its number.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        packed = io.BytesIO()
+        frame.write_parquet(packed, compression="lz4", statistics=False)
+        try:
+            self._places.append((self._file.seek(0, io.SEEK_END), self._file.write(packed.getbuffer())))
+        except OSError as error:
+            raise OutputError(f"{tempfile.gettempdir()}: {error.strerror}; {_ELSEWHERE}") from error
+        return len(self._places) - 1
+
+    def take(self, number: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """A frame, or some of its columns."""
+        start, size = self._places[number]
+        self._file.seek(start)
+        return pl.read_parquet(self._file.read(size), columns=list(columns) if columns else None)
+
+
+_ELSEWHERE = "name another folder with TMPDIR"
 
 
 def _umask() -> int:

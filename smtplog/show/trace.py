@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
@@ -11,25 +11,23 @@ from typing import IO, Any
 from rich.text import Text
 from rich.tree import Tree
 
-from smtplog.ask.trace import Hop
+from smtplog.ask.trace import Hop, Trace
 from smtplog.show import export, render
 
 _STYLE = {"sent": "green", "delivered": "green", "deferred": "yellow", "held": "yellow", "bounced": "red", "expired": "red",
           "rejected": "red", "temp_rejected": "yellow"}  # fmt: skip
 
 
-def show(hops: Iterable[Hop], refused: Iterable[dict[str, Any]], stream: IO[str]) -> None:
+def show(found: Trace, stream: IO[str]) -> None:
     """Print the trees, then the refusals that belong to no message; where it stands: the line, or source and line."""
-    hops, refused = list(hops), list(refused)
-    told = [row for hop in hops for row in (*hop.messages(), *hop.tried())] + refused
-    sources = {row["source"] for row in told}
+    sources = found.sources
     places = _Places(only=sources.pop() if len(sources) == 1 else None)
     console = render.console(stream, width=None if stream.isatty() else 120)
     if places.only is not None:
         console.print(Text(render.harmless(places.only), style="dim"))
-    for hop in hops:
+    for hop in found.hops():
         console.print(_tree(hop, places))
-    for row in refused:
+    for row in found.refused.iter_rows(named=True):
         console.print(_delivery(row, places))
 
 
@@ -45,11 +43,11 @@ class _Places:
         return f"line {row['line']}" if self.only is not None else f"{render.harmless(row['source'])}:{row['line']}"
 
 
-def jsonl(hops: Iterable[Hop], refused: Iterable[dict[str, Any]], stream: IO[str]) -> None:
+def jsonl(found: Trace, stream: IO[str]) -> None:
     """One JSON object a line: a message with its deliveries and children, or a refusal."""
-    for hop in hops:
+    for hop in found.hops():
         stream.write(json.dumps(export.in_json(_told(hop)), ensure_ascii=False) + "\n")
-    for row in refused:
+    for row in found.refused.iter_rows(named=True):
         stream.write(json.dumps({"delivery": export.in_json(row)}, ensure_ascii=False) + "\n")
 
 
