@@ -13,6 +13,11 @@ from smtplog.contract import schema
 from smtplog.contract.records import TABLES
 from smtplog.read.source import apart
 
+_ALWAYS = {
+    "messages": frozenset({"message_key", "parent_key", "received_at", "removed_at", "source", "line"}),
+    "deliveries": frozenset({"message_key", "at", "source", "line"}),
+}
+"""What ties records together, and their order."""
 TOGETHER = 1000
 """So many trees are in memory at a time."""
 
@@ -72,6 +77,7 @@ class Trace:
         shelf: where the records lie meanwhile.
         subject: shell pattern as an expression over `subject`, or None.
         marked: where a text stands that is asked for: keys of messages and places of entries; or None.
+        shown: the columns of each table that are told; None: all of them.
 
     Attributes:
         refused: the refusals that are meant but belong to no message.
@@ -81,15 +87,31 @@ class Trace:
     shelf: Shelf
     subject: pl.Expr | None = None
     marked: Marks | None = None
-    refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=schema.of(TABLES["deliveries"])))
-    _lying: dict[str, list[int]] = field(default_factory=lambda: {"messages": [], "deliveries": []})
+    shown: Mapping[str, Iterable[str]] | None = None
+    refused: pl.DataFrame = field(init=False)
+    _lying: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in _ALWAYS})
     _children: dict[str, list[str]] = field(default_factory=dict)
     _roots: list[str] = field(default_factory=list)
     _where: dict[str, pl.DataFrame] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._fits = {name: self.query.expression(name, lenient=name == "messages") for name in _ALWAYS}
+        if self.subject is not None:
+            self._fits["messages"] &= self.subject
+        self.refused = self._nothing("deliveries")
+
     def tables(self) -> dict[str, frozenset[str] | None]:
         """What must be read for it."""
-        return dict.fromkeys(self._lying)
+        return {name: self._columns(name) for name in _ALWAYS}
+
+    def _columns(self, table: str) -> frozenset[str] | None:
+        if self.shown is None:
+            return None
+        return _ALWAYS[table] | {*self.shown[table], *self._fits[table].meta.root_names()}
+
+    def _nothing(self, table: str, *columns: str) -> pl.DataFrame:
+        kinds, asked = schema.of(TABLES[table]), columns or self._columns(table)
+        return pl.DataFrame(schema={name: kind for name, kind in kinds.items() if asked is None or name in asked})
 
     @property
     def is_empty(self) -> bool:
@@ -108,8 +130,6 @@ class Trace:
 
     def take(self, batches: Iterable[Mapping[str, pl.DataFrame]]) -> None:
         """Put away what a run of these tables gives out, for a parent may come after its child, and find who is meant."""
-        of_message, of_delivery = self.query.expression("messages", lenient=True), self.query.expression("deliveries")
-        subject = pl.lit(True) if self.subject is None else self.subject
         meant: dict[str, None] = {}
         tried: dict[str, None] = {}
         named: set[str] = set()
@@ -120,11 +140,11 @@ class Trace:
                 self._lying[name].append(self.shelf.put(frames[name]))
             if "messages" in frames:
                 messages = frames["messages"]
-                meant |= dict.fromkeys(messages.filter(of_message & subject)["message_key"])
-                named |= set(messages.filter(subject)["message_key"]) if self.subject is not None else set()
+                meant |= dict.fromkeys(messages.filter(self._fits["messages"])["message_key"])
+                named |= set(messages.filter(self.subject)["message_key"]) if self.subject is not None else set()
                 links |= dict(messages.select("message_key", "parent_key").drop_nulls().iter_rows())
             if "deliveries" in frames:
-                fit = frames["deliveries"].filter(of_delivery)
+                fit = frames["deliveries"].filter(self._fits["deliveries"])
                 refused.append(self._refusals(fit))
                 if not self.query.is_open:
                     tried |= dict.fromkeys(fit["message_key"].drop_nulls())
@@ -162,17 +182,16 @@ class Trace:
     def _lie(self, table: str, keys: pl.Series, *columns: str) -> pl.DataFrame:
         """{message_key, source, columns, number}: which frames on the shelf the records of messages are in."""
         names = ("message_key", "source", *columns)
-        found = [pl.DataFrame(schema={name: schema.of(TABLES[table])[name] for name in names} | {"number": pl.Int64})]
+        found = [self._nothing(table, *names).with_columns(number=pl.lit(None, dtype=pl.Int64))]
         for number in self._lying[table] if len(keys) else ():
-            mine = self.shelf.take(number, names).filter(pl.col("message_key").is_in(keys.implode()))
+            mine = self.shelf.take(number, found[0].columns[:-1]).filter(pl.col("message_key").is_in(keys.implode()))
             found.append(apart(mine).with_columns(number=pl.lit(number, dtype=pl.Int64)))
         return pl.concat(found)
 
     def _records(self, table: str, keys: pl.Series) -> pl.DataFrame:
         mine = pl.col("message_key").is_in(keys.implode())
         numbers = self._where[table].filter(mine)["number"].unique(maintain_order=True)
-        found = [pl.DataFrame(schema=schema.of(TABLES[table]))]
-        return pl.concat([*found, *(self.shelf.take(number).filter(mine) for number in numbers)])
+        return pl.concat([self._nothing(table), *(self.shelf.take(number).filter(mine) for number in numbers)])
 
     def hops(self) -> Iterator[Hop]:
         """The trees of the messages that are meant, the oldest first."""

@@ -129,6 +129,7 @@ def trace(
     *, reading: Given, filters: Given,
 ) -> None:  # fmt: skip
     """The story of a mail: received from whom, every attempt, what came out of it, what happened in the end."""
+    from smtplog.ask.query import BEHIND
     from smtplog.ask.trace import Trace
     from smtplog.lines import Marks, lines_of, lines_with
     from smtplog.pipeline import run
@@ -149,8 +150,9 @@ def trace(
 
     like = pl.col("subject").str.contains(grammar.glob(subject)) if subject else None
     marked = lines_with(inputs, options, grep) if grep else None
+    shown = BEHIND if raw else None if form == "jsonl" else show.COLUMNS
     with Shelf() as shelf:
-        found, tally = Trace(query, shelf, like, marked), Tally()
+        found, tally = Trace(query, shelf, like, marked, shown), Tally()
         with progress_of(inputs) as progress:
             found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
         if raw:

@@ -16,6 +16,13 @@ from smtplog.show import export, render
 
 _STYLE = {"sent": "green", "delivered": "green", "deferred": "yellow", "held": "yellow", "bounced": "red", "expired": "red",
           "rejected": "red", "temp_rejected": "yellow"}  # fmt: skip
+COLUMNS = {
+    "messages": ("queue_id", "host", "status", "sender", "message_id", "verdicts", "received_at", "removed_at", "parent_key",
+                 "client_name", "client_ip", "origin", "helo", "auth_user", "size_bytes", "source", "line"),
+    "deliveries": ("at", "status", "recipient", "original_recipient", "relay_name", "relay_ip", "delay_s", "is_internal",
+                   "reply_code", "reply_enhanced_code", "enhanced_code", "reply_text", "detail", "reason", "actor", "source", "line"),
+}  # fmt: skip
+"""What eyes are shown of each table."""
 
 
 def show(found: Trace, stream: IO[str]) -> None:
