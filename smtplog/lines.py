@@ -15,6 +15,7 @@ from smtplog.read.columns import Parsed
 
 Spot = tuple[str, int]
 """Where an entry stands: its source and first line."""
+_PLACE = frozenset({"source", "line"})
 _LATE = timedelta(seconds=10)
 
 
@@ -67,7 +68,7 @@ def lines_with(given: Iterable[object], options: Options, text: str) -> Marks:
     """Where a text stands, upper and lower case alike: the messages one of whose lines has it, and every such entry."""
     keys: set[str] = set()
     places: set[Spot] = set()
-    for frames in run(given, {"events": None}, options):
+    for frames in run(given, {"events": _PLACE | {"message_key", "raw"}}, options):
         if "events" in frames:
             hit = frames["events"].filter(pl.col("raw").str.to_lowercase().str.contains(text.lower(), literal=True))
             keys.update(hit["message_key"].drop_nulls())
@@ -81,15 +82,14 @@ def lines_of(given: Iterable[object], options: Options, marks: Marks) -> Iterato
     Raises:
         InputError: an input cannot be read, or not a second time.
     """
-    messages, sessions = (
-        pl.Series(sorted(keys), dtype=pl.String).implode() for keys in (marks.messages, marks.sessions)
-    )
+    asked = {"message_key": marks.messages, "session_key": marks.sessions}
+    keys = {name: pl.Series(sorted(some), dtype=pl.String).implode() for name, some in asked.items() if some}
     spots = pl.DataFrame(sorted(marks.places), schema={"source": pl.String, "line": pl.Int64}, orient="row")
     others = _Others(marks.lives)
-    for frames in run(given, {"events": None}, replace(options, watch=others.see)):
+    for frames in run(given, {"events": _PLACE | keys.keys() | {"raw"}}, replace(options, watch=others.see)):
         if "events" in frames:
-            events = frames["events"].select("source", "line", "message_key", "session_key", "raw")
-            mine = pl.col("message_key").is_in(messages) | pl.col("session_key").is_in(sessions)
+            events = frames["events"]
+            mine = pl.any_horizontal(pl.lit(False), *(pl.col(name).is_in(some) for name, some in keys.items()))
             by_place = events.join(spots, on=["source", "line"], how="semi")
             found = (
                 pl.concat([events.filter(mine), by_place]).unique(["source", "line"]).select("source", "line", "raw")

@@ -116,7 +116,7 @@ def run(
     stitcher.ours = Ours(tuple(options.local_domains), tuple(options.local_networks))
     if state:
         stitcher.load(state, lambda host, program: detect.place(host, program, expected))
-    wanted = _wanted(tables)
+    wanted = needed_fields(tables)
     copies, overlap = Copies(), Overlap(options.dedupe)
     sets = rotation.sets(source.inputs(given))
     stitcher.is_several, has_many = len(sets) > 1, sum(map(len, sets)) > 1
@@ -127,7 +127,7 @@ def run(
     with Work(options.threads) as work:
         read = partial(
             _one_set, tables=tables, options=options, tally=tally, expected=expected, wanted=wanted, work=work,
-            keeps_texts=wanted is None or has_many or options.zone is not None,
+            keeps_texts=wanted is None or "events" in tables or has_many or options.zone is not None,
         )  # fmt: skip
         streams = [(_begins(files[0], options) if stitcher.is_several else None, read(files)) for files in sets]
         for piece, stitcher.watermark in rotation.side_by_side(streams):
@@ -193,12 +193,6 @@ def _diagnosis(tables: Tables, options: Options) -> Callable[[pl.DataFrame], pl.
 
     rules = diagnose.load_rules(options.rules) if options.rules else None
     return partial(diagnose.column, rules=rules)
-
-
-def _wanted(tables: Tables) -> Wanted:
-    if not tables.keys().isdisjoint(("events", "sessions")) or any(asked is None for asked in tables.values()):
-        return None
-    return needed_fields(name for asked in tables.values() for name in asked or ())
 
 
 @dataclass(frozen=True)

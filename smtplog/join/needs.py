@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from smtplog.join import assemble
 from smtplog.join.direction import NEEDS
 from smtplog.join.view import LINKS
-from smtplog.read.plan import CLIENT
+from smtplog.read.plan import CLIENT, Wanted
 
 HANDED_ON = frozenset(
     {"relay_name", "relay_ip", "client_ip", "client_name", "next_queue_id", "parent_queue_id", "orig_queue_id"}
 )
 """What links are made of."""
+BARE = frozenset(
+    {"source", "line", "format", "host", "line_count", "at", "is_year_inferred", "is_zone_assumed", "instance", "service", "pid",
+     "message_key", "session_key", "kind", "raw"}
+)  # fmt: skip
+"""What is known of an event beyond what its rule names."""
 
 
-def needed_fields(wanted: Iterable[str]) -> frozenset[str]:
-    """The event fields that the columns of tables are made of."""
-    names = frozenset(wanted)
+def needed_fields(tables: Mapping[str, frozenset[str] | None]) -> Wanted:
+    """The event fields that tables are made of, each with its columns (None: all); None: all fields."""
+    asked = [columns for columns in tables.values() if columns is not None]
+    if len(asked) < len(tables) or "sessions" in tables or not BARE.issuperset(tables.get("events") or ()):
+        return None
+    names = frozenset[str]().union(*asked)
+    if "events" in tables:
+        names |= {"message_id"}  # other programs name a mail by it
     if "recipient_domain" in names:
         names |= {"recipient"}
     if not names.isdisjoint(("recipients", *assemble.REASONS)):

@@ -155,7 +155,7 @@ class Stitcher:
         if "events" not in self.wanted:
             return finish
         keys = _keys(frames, added, message_keys)
-        return lambda: replace(finish(), events=columns.events(events or parsed, source, keys))
+        return lambda: replace(finish(), events=columns.events(events or parsed, source, keys, self.wanted["events"]))
 
     def _complete(self, fuller: Sequence[KindFrame], head: pl.DataFrame) -> None:
         """Copies that say more take the place of what is still open."""

@@ -6,7 +6,7 @@ reason. `rows.py` does the same for one entry; the samples prove the two equal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -153,21 +153,28 @@ def _try(texts: Texts, one: Format, rules: Rules, wanted: Wanted, found: Found) 
     return rest
 
 
-def events(parsed: Parsed, source: str, keys: pl.DataFrame | None = None) -> pl.DataFrame:
+_OF_ENTRIES = ("line", "line_count", "at", "is_year_inferred", "is_zone_assumed", "pid", "host", "raw")
+
+
+def events(
+    parsed: Parsed, source: str, keys: pl.DataFrame | None = None, asked: frozenset[str] | None = None
+) -> pl.DataFrame:  # fmt: skip
     """The understood entries as one frame with the columns of Event, in order.
 
     Args:
         parsed: a block with complete times.
         source: name of the input.
         keys: {row, message_key, session_key} of the entries that have them; None: keys stay null.
+        asked: the columns that are made; None: all of them.
     """
-    columns = schema.of(Event)
-    frames = [_event_frame(one) for one in parsed.kinds]
+    columns = {name: kind for name, kind in schema.of(Event).items() if asked is None or name in asked}
+    frames = [_event_frame(one, columns) for one in parsed.kinds]
     head = parsed.entries.select(
         row=pl.int_range(parsed.entries.height, dtype=pl.UInt32),
         source=pl.lit(source),
-        **{name: name for name in ("line", "line_count", "at", "is_year_inferred", "is_zone_assumed", "pid", "host", "place", "raw")},
-    )  # fmt: skip
+        **{name: name for name in _OF_ENTRIES if name in columns},
+        place="place",
+    )
     places = pl.DataFrame(
         [(i, p.instance, p.service) for i, p in enumerate(parsed.places)],
         schema={"place": pl.UInt32, "instance": pl.String, "service": pl.String},
@@ -183,8 +190,10 @@ def events(parsed: Parsed, source: str, keys: pl.DataFrame | None = None) -> pl.
     return whole.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in columns.items())
 
 
-def _event_frame(one: KindFrame) -> pl.DataFrame:
+def _event_frame(one: KindFrame, columns: Collection[str]) -> pl.DataFrame:
     shared = schema.of(Event)
     extra = [c for c in one.frame.columns if c != "row" and c not in shared]
     packed = pl.struct(extra).struct.json_encode() if extra else pl.lit(None, dtype=pl.String)
-    return one.frame.with_columns(fields=packed, format=pl.lit(one.format.name), kind=pl.lit(one.kind.name)).drop(extra)
+    made = {"format": pl.lit(one.format.name), "kind": pl.lit(one.kind.name), "fields": packed}
+    kept = [c for c in one.frame.columns if c == "row" or c in columns]
+    return one.frame.select(*kept, **{name: value for name, value in made.items() if name in columns})

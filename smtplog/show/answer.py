@@ -105,8 +105,6 @@ class Answer:
         return form
 
     def _needed(self, shown: list[str], condition: pl.Expr) -> frozenset[str] | None:
-        if self.table == "events":
-            return None
         extra = {*condition.meta.root_names(), *self._sorted_by()}
         times = {ask.TIME[self.table], *((ask.LATER[self.table],) if self.table in ask.LATER else ())}
         return frozenset(() if self.count else shown) | extra | times
