@@ -19,6 +19,8 @@ from smtplog.show import render
 FORMS = ("table", "jsonl", "csv")
 WIDE = 200
 """Columns of a table that is written to no terminal."""
+TOGETHER = 10_000
+"""So many rows are text at a time."""
 
 
 @dataclass
@@ -126,23 +128,23 @@ class Answer:
         if self.limit is not None:
             frame = frame.head(self.limit - self.found)
         first, self.found = self.found == 0, self.found + frame.height
-        if not self.count and frame.height:
-            frame = frame.select(shown)
-            if self.raw and self.behind:
-                self._marked.append(frame)
-                text = ""
-            elif self.raw:
-                text = frame["raw"].str.join("\n").item() + "\n"
-                self.lines += frame.height
-            elif form == "table":
-                render.console(stream, width=None if stream.isatty() else WIDE).print(render.table(frame))
-                text = ""
-            elif form == "csv":
-                text = out.csv(frame, header=first)
-            else:
-                text = out.jsonl(frame, self.table)
-            render.put(text, stream)
+        if self.count or frame.is_empty():
+            pass
+        elif self.raw and self.behind:
+            self._marked.append(frame.select(shown))
+        elif form == "table" and not self.raw:
+            render.console(stream, width=None if stream.isatty() else WIDE).print(render.table(frame.select(shown)))
+        else:
+            for part in frame.select(shown).iter_slices(TOGETHER):
+                render.put(self._text(part, form, header=first), stream)
+                first = False
         return self.limit is None or self.found < self.limit
+
+    def _text(self, frame: pl.DataFrame, form: str, *, header: bool) -> str:
+        if self.raw:
+            self.lines += frame.height
+            return str(frame["raw"].str.join("\n").item()) + "\n"
+        return out.csv(frame, header=header) if form == "csv" else out.jsonl(frame, self.table)
 
 
 def _names(text: str | None) -> list[str]:
