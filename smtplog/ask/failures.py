@@ -12,6 +12,7 @@ import polars as pl
 from smtplog.ask import diagnose
 from smtplog.ask.diagnose import wording
 from smtplog.ask.query import Query
+from smtplog.read.source import apart
 
 FAILED = ("deferred", "bounced", "expired", "rejected", "temp_rejected")
 ARRIVED = ("sent", "delivered")
@@ -71,10 +72,10 @@ class Failures:
         kept, arrived, passed = [], [], []
         for frames in batches:
             if "deliveries" in frames:
-                kept.append(frames["deliveries"].filter(keep))
+                kept.append(apart(frames["deliveries"].filter(keep)))
                 came = frames["deliveries"].filter(pl.col("status").is_in(ARRIVED) & pl.col("recipient").is_not_null())
-                arrived.append(came.group_by("recipient").agg(arrived_at=pl.col("at").max()))
-                passed.append(_passed(came.filter(~pl.col("is_internal")), self.rules))
+                arrived.append(apart(came.group_by("recipient").agg(arrived_at=pl.col("at").max())))
+                passed.append(apart(_passed(came.filter(~pl.col("is_internal")), self.rules)))
         if not kept:
             return
         whole = pl.concat(kept)
