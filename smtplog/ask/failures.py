@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -49,7 +50,6 @@ class Failures:
         groups: reason x operator, incidents first, then the largest. Of an incident `incident_recipients` were hit
             from `incident_at` to `incident_until`, its busiest hour.
         unclassified: texts of no known reason by their wording.
-        suppressions: addresses safe to leave out.
     """
 
     query: Query | None = None
@@ -57,7 +57,8 @@ class Failures:
     top: int = 50
     groups: list[dict[str, Any]] = field(default_factory=list)
     unclassified: list[dict[str, Any]] = field(default_factory=list)
-    suppressions: list[dict[str, Any]] = field(default_factory=list)
+    _whole: pl.DataFrame | None = None
+    _arrived: list[pl.DataFrame] = field(default_factory=list)
 
     def tables(self) -> dict[str, frozenset[str] | None]:
         """What must be read for it."""
@@ -69,12 +70,12 @@ class Failures:
     def take(self, batches: Iterable[Mapping[str, pl.DataFrame]]) -> None:
         """Group what a run of these tables gives out."""
         keep = pl.col("status").is_in(FAILED) & ~pl.col("is_internal") & self._condition()
-        kept, arrived, passed = [], [], []
+        kept, passed = [], []
         for frames in batches:
             if "deliveries" in frames:
                 kept.append(apart(frames["deliveries"].filter(keep)))
                 came = frames["deliveries"].filter(pl.col("status").is_in(ARRIVED) & pl.col("recipient").is_not_null())
-                arrived.append(apart(came.group_by("recipient").agg(arrived_at=pl.col("at").max())))
+                self._arrived.append(apart(came.group_by("recipient").agg(arrived_at=pl.col("at").max())))
                 passed.append(apart(_passed(came.filter(~pl.col("is_internal")), self.rules)))
         if not kept:
             return
@@ -85,7 +86,12 @@ class Failures:
         incidents = _incidents(whole, through, self.rules)
         self.groups = _groups(whole, incidents, self.top, self.rules)
         self.unclassified = _clusters(whole.filter(pl.col("reason") == "unknown"), self.top)
-        self.suppressions = _suppressions(whole, _latest(arrived), self.rules)
+        self._whole = whole
+
+    @cached_property
+    def suppressions(self) -> list[dict[str, Any]]:
+        """Addresses safe to leave out."""
+        return [] if self._whole is None else _suppressions(self._whole, _latest(self._arrived), self.rules)
 
 
 def _passed(came: pl.DataFrame, rules: diagnose.RuleSet | None) -> pl.DataFrame:
