@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 import smtplog
+from smtplog.ask.query import Query
+from smtplog.ask.trace import Trace
 from smtplog.contract.records import TABLES
 from smtplog.lines import Marks, lines_of, lines_with
-from smtplog.pipeline import Options
+from smtplog.pipeline import Options, run
+from smtplog.show.export import Shelf
 from tests.conftest import SAMPLES, Ran, write
 
 Cli = Callable[..., Ran]
@@ -72,6 +75,40 @@ def test_as_json_lines(cli: Cli, log: Path) -> None:
 
     assert [one["message"]["queue_id"] for one in told if "message" in one] == ["AAAAAA1111"]
     assert [one["delivery"]["recipient"] for one in told if "delivery" in one] == ["no@d.example"]
+
+
+def test_a_mail_that_came_out_of_one_before_the_log(cli: Cli) -> None:
+    """It is the first of its story; what else came out of that one is another."""
+    path = SAMPLES / "exim/refusals.log"
+    told = [json.loads(row) for row in cli("trace", path, "--subject", "*2Q delayed*", "--format", "jsonl").rows]
+
+    assert [one["message"]["line"] for one in told] == [38]
+    assert told[0]["message"]["parent_key"] == "-/-/1xVPX6-0000cb-2Q"
+
+
+@pytest.mark.parametrize("block_bytes", [300, 1_000_000])
+@pytest.mark.parametrize("together", [1, 1000])
+@pytest.mark.parametrize("scene", ["postfix/content-filter", "postfix/requeued", "exim/refusals"])
+def test_however_the_records_lie_and_are_taken(
+    monkeypatch: pytest.MonkeyPatch, scene: str, together: int, block_bytes: int
+) -> None:
+    """Every message and attempt of a log once, parents above what came out of them, the oldest first."""
+    monkeypatch.setattr("smtplog.ask.trace.TOGETHER", together)
+    path, options = str(SAMPLES / f"{scene}.log"), Options(year=2026, zone="UTC", block_bytes=block_bytes)
+    with Shelf() as shelf:
+        found = Trace(Query({}), shelf)
+        found.take(run([path], found.tables(), options))
+        hops = list(found.hops())
+    messages = [one["message_key"] for hop in hops for one in hop.messages()]
+    tried = [one["delivery_key"] for hop in hops for one in hop.tried()]
+    whole = smtplog.frames(path, "messages", "deliveries", year=2026, zone="UTC")
+
+    assert sorted(messages) == sorted(whole["messages"]["message_key"])
+    assert sorted([*tried, *found.refused["delivery_key"]]) == sorted(whole["deliveries"]["delivery_key"])
+    came = [hop.message["received_at"] or hop.message["removed_at"] for hop in hops]
+    assert came == sorted(came, key=lambda at: (at is None, at))
+    for hop in hops:
+        assert all(child.message["parent_key"] == hop.message["message_key"] for child in hop.children)
 
 
 def test_nothing_found_says_what_was_searched(cli: Cli, log: Path) -> None:

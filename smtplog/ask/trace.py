@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -161,19 +161,23 @@ class Trace:
             lone = lone.filter(pl.Series(is_there, dtype=pl.Boolean))
         return apart(lone)
 
-    def _find(self, meant: Iterable[str], links: Mapping[str, str]) -> None:
+    def _find(self, meant: Collection[str], links: Mapping[str, str]) -> None:
         """The families of those that are meant, and where their records lie; the oldest family comes first."""
         if self.marked is not None:
-            meant = (key for key in meant if key in self.marked.messages)
-        for child, parent in links.items():
-            self._children.setdefault(parent, []).append(child)
-        roots = dict.fromkeys(_root(key, links) for key in meant)
-        told = self._lie("messages", self._family(roots), "received_at", "removed_at")
+            meant = [key for key in meant if key in self.marked.messages]
+        self._children = _children(links)
+        told = self._lie("messages", self._family(_roots(meant, links)), "received_at", "removed_at")
+        seen = set(told["message_key"])  # a parent that is in no log is none
+        links = {child: parent for child, parent in links.items() if parent in seen}
+        self._children = _children(links)
+        roots = _roots(meant, links)
+        family = self._family(roots)
+        told = told.filter(pl.col("message_key").is_in(family.implode()))
         at = told.select("message_key", at=pl.coalesce("received_at", "removed_at")).unique("message_key", keep="last")
-        order = pl.DataFrame({"message_key": list(roots)}, schema={"message_key": pl.String})
+        order = pl.DataFrame({"message_key": roots}, schema={"message_key": pl.String})
         order = order.join(at, on="message_key", maintain_order="left").sort("at", nulls_last=True, maintain_order=True)
         self._roots = order["message_key"].to_list()
-        self._where = {"messages": told, "deliveries": self._lie("deliveries", self._family(self._roots), "line")}
+        self._where = {"messages": told, "deliveries": self._lie("deliveries", family, "line")}
 
     def _family(self, roots: Iterable[str]) -> pl.Series:
         keys = dict.fromkeys(key for root in roots for key in _below(root, self._children))
@@ -204,6 +208,17 @@ class Trace:
             for row in tries.iter_rows(named=True):
                 tried.setdefault(row["message_key"], []).append(row)
             yield from (_tree(root, known, tried, self._children) for root in roots)
+
+
+def _children(links: Mapping[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for child, parent in links.items():
+        found.setdefault(parent, []).append(child)
+    return found
+
+
+def _roots(keys: Iterable[str], links: Mapping[str, str]) -> list[str]:
+    return list(dict.fromkeys(_root(key, links) for key in keys))
 
 
 def _root(key: str, links: Mapping[str, str]) -> str:
