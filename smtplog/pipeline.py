@@ -124,10 +124,14 @@ def run(
         wanted = columns.for_several_hosts(wanted)
         smaller = max(options.block_bytes // min(len(sets), MANY), min(options.block_bytes, SMALL_BYTES))
         options = replace(options, block_bytes=smaller)
+    needs = _Needs(
+        wanted,
+        texts=wanted is None or "events" in tables or has_many or options.zone is not None,
+        covers=not options.show_secrets and any(_shows(asked) for asked in tables.values()),
+    )
     with Work(options.threads) as work:
         read = partial(
-            _one_set, tables=tables, options=options, tally=tally, expected=expected, wanted=wanted, work=work,
-            keeps_texts=wanted is None or "events" in tables or has_many or options.zone is not None,
+            _one_set, tables=tables, options=options, tally=tally, expected=expected, needs=needs, work=work
         )  # fmt: skip
         streams = [(_begins(files[0], options) if stitcher.is_several else None, read(files)) for files in sets]
         for piece, stitcher.watermark in rotation.side_by_side(streams):
@@ -170,7 +174,7 @@ def _begins(one: source.Input, options: Options) -> datetime | None:
 
 def _one_set(
     files: list[source.Input], *, tables: Tables, options: Options, tally: Tally, expected: tuple[Format, ...],
-    wanted: Wanted, work: Work, keeps_texts: bool,
+    needs: _Needs, work: Work,
 ) -> Iterator[tuple[datetime | None, _Piece]]:  # fmt: skip
     """The pieces of a rotated set, with their times; a year that was given goes on from file to file."""
     before: Clock | None = None
@@ -178,7 +182,7 @@ def _one_set(
         clock = Clock(options.year, options.zone, one.modified or options.reference, is_lent=one.modified is None)
         if before and options.year is not None:
             clock.current, clock.month = before.current, before.month
-        for piece in _one_input(one, clock, tables, options, tally, expected, wanted, work, keeps_texts=keeps_texts):
+        for piece in _one_input(one, clock, tables, options, tally, expected, needs, work):
             at = piece.parsed.entries["at"].drop_nulls().head(1).to_list() if piece.parsed else []
             yield (at[0] if at else None), replace(piece, is_last=piece.is_last and one is files[-1])
         before = clock
@@ -196,6 +200,15 @@ def _diagnosis(tables: Tables, options: Options) -> Callable[[pl.DataFrame], pl.
 
 
 @dataclass(frozen=True)
+class _Needs:
+    """What is needed of entries: `fields` that rules name, the lines themselves (`texts`), secrets masked (`covers`)."""
+
+    fields: Wanted
+    texts: bool
+    covers: bool
+
+
+@dataclass(frozen=True)
 class _Piece:
     """What one block of an input holds: entries to be stitched, or what a transcript gave."""
 
@@ -208,7 +221,7 @@ class _Piece:
 
 def _one_input(
     one: source.Input, clock: Clock, tables: Tables, options: Options, tally: Tally, expected: tuple[Format, ...],
-    wanted: Wanted, work: Work, *, keeps_texts: bool,
+    needs: _Needs, work: Work,
 ) -> Iterator[_Piece]:  # fmt: skip
     blocks = source.blocks(one, options.block_bytes)
     first = next(blocks)
@@ -218,8 +231,7 @@ def _one_input(
         for frames in _document(one, first, blocks, tables, options, tally):
             yield _Piece(one.name, frames=frames)
         return
-    covers = not options.show_secrets and any(_shows(asked) for asked in tables.values())
-    parse = partial(_parse, wrapping=wrapping, expected=expected, wanted=wanted, covers=covers, keeps_texts=keeps_texts)
+    parse = partial(_parse, wrapping=wrapping, expected=expected, needs=needs)
     answers = secrets.Answers()
     is_first = True
     for block, parsed in work.in_order(parse, envelope.whole(_chain(first, blocks), wrapping)):
@@ -237,7 +249,7 @@ def _one_input(
             entries = entries.with_columns(pl.col("host").fill_null(options.log_host))
         places = tuple(replace(p, host=p.host or options.log_host) for p in parsed.places)
         parsed = replace(parsed, entries=entries, places=places)
-        if covers:
+        if needs.covers:
             parsed = answers.covered(parsed)
         tally.add(parsed, one.name, clock)
         if block.problem:
@@ -266,12 +278,12 @@ def _chain(first: source.Block, rest: Iterator[source.Block]) -> Iterator[source
 
 
 def _parse(
-    block: source.Block, *, wrapping: envelope.Wrapping, expected: tuple[Format, ...], wanted: Wanted, covers: bool,
-    keeps_texts: bool,
+    block: source.Block, *, wrapping: envelope.Wrapping, expected: tuple[Format, ...], needs: _Needs
 ) -> Parsed:  # fmt: skip
-    keeps_texts = keeps_texts or block.offset == 0  # its ids may tell the year
     entries = envelope.entries(block, wrapping)
-    return columns.parse(secrets.covered(entries) if covers else entries, expected, wanted, keeps_texts=keeps_texts)
+    entries = secrets.covered(entries) if needs.covers else entries
+    keeps_texts = needs.texts or block.offset == 0  # its ids may tell the year
+    return columns.parse(entries, expected, needs.fields, keeps_texts=keeps_texts)
 
 
 def _document(

@@ -137,6 +137,7 @@ def trace(
     from smtplog.read.tally import Tally
     from smtplog.show import trace as show
     from smtplog.show.export import Shelf
+    from smtplog.show.render import put
 
     if form not in ("text", "jsonl"):
         raise QueryError(f"--format {form}: known are text, jsonl")
@@ -157,7 +158,7 @@ def trace(
             found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
         if raw:
             for text in lines_of(inputs, options, Marks.of_trace(found)):
-                print(_harmless_on_terminal(text))
+                put(f"{text}\n", sys.stdout)
         elif form == "jsonl":
             show.jsonl(found, sys.stdout)
         else:
@@ -180,12 +181,6 @@ def _words(asked: dict[str, Any]) -> str:
         (name, one) for name, value in asked.items() if value for one in ([value] if isinstance(value, str) else value)
     )
     return "with " + ", ".join(f"--{name.replace('_', '-')} {one}" for name, one in given)
-
-
-def _harmless_on_terminal(text: str) -> str:
-    from smtplog.show.render import harmless
-
-    return harmless(text) if sys.stdout.isatty() else text
 
 
 @app.command()
