@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smtplog.formats.exim.words import kind
+from smtplog.formats.exim.words import kind, part
 
 OTHER = (
     kind("daemon"),
@@ -23,19 +23,19 @@ OTHER = (
 PROBLEMS = (
     kind("expansion_failed", "directory_failed", "expansion_failed"),
     kind("acl_misused", "acl_misused", "acl_failed"),
-    kind("scanner_failed", message="part"),
+    part("scanner_failed"),
     kind("tls_setup_failed"),
-    kind("router_skipped", message="part"),
-    kind("tainted", message="part"),
-    kind("report_unsent", message="part"),
-    kind("spool_moved", message="part"),
-    kind("never_user", message="part"),
-    kind("certificate_status", message="part"),
-    kind("template_failed", "template_failed", "template_odd", message="part"),
-    kind("filter_failed", message="part"),
-    kind("uid_failed", message="part"),
-    kind("local_timeout", message="part", carries_nothing=True),
-    kind("no_recipients", message="part"),
+    part("router_skipped"),
+    part("tainted"),
+    part("report_unsent"),
+    part("spool_moved"),
+    part("never_user"),
+    part("certificate_status"),
+    part("template_failed", "template_failed", "template_odd"),
+    part("filter_failed"),
+    part("uid_failed"),
+    part("local_timeout", carries_nothing=True),
+    part("no_recipients"),
 )
 
-NOTES = (kind("note", message="part", is_note=True), kind("note_value", is_note=True))
+NOTES = (part("note", is_note=True), kind("note_value", is_note=True))

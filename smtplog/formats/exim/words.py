@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from smtplog.formats.base import Complete, Constant, Each, Instead, Kind, Lookup, Replace, Split, Step, Sum
@@ -163,6 +164,10 @@ def kind(name: str, *rules: str, **more: Any) -> Kind:
         more["session_by"] = "peer"
     more.setdefault("copied", name in COPIED)
     return Kind(name, rules or (name,), (), may_refuse=True, **more)
+
+
+part = partial(kind, message="part")
+"""What is said of a message."""
 
 
 def whole(name: str, status: str, *rules: str, code: str | None = None, stage: str | None = None, **more: Any) -> Kind:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from smtplog.formats.base import Constant, Lookup, Split, Step, Trim
+from functools import partial
+from typing import Any
+
+from smtplog.formats.base import Constant, Kind, Lookup, Split, Step, Trim
 
 SMTPD = ("smtpd",)
 SMTP = ("smtp", "lmtp")
@@ -110,3 +113,12 @@ ATTEMPT: tuple[Step, ...] = (
     Lookup("earlier_detail", "stage", REASON_STAGE, letters=HEAD_LETTERS),
     *ANSWER,
 )
+
+
+def kind(name: str, *rules: str, by: tuple[str, ...] = (), **more: Any) -> Kind:
+    """A kind of entry that is not hot, with texts that may be anybody's; `by` nobody in particular."""
+    return Kind(name, rules or (name,), by, may_refuse=True, **more)
+
+
+part = partial(kind, by=SMTPD, session="part")
+"""What a server says in a session."""
