@@ -171,6 +171,8 @@ class Format:
     """Syslog programs that are this format's, where `program` is None."""
     instances: tuple[str, ...] = ()
     """First letters of the instances that are this format's even when the service is not known."""
+    keepers: tuple[str, ...] = ()
+    """The services that every instance has under its own name: who has none of them is another name of a service."""
     head: str | None = None
     """Rule of what the server itself writes before the text (stamp, pid), also where syslog has written it already."""
     unique_id_letters: int = 0

@@ -229,7 +229,8 @@ def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.Data
         "received_at": pl.when("has_start").then("first_at"),
         "is_partial": ~(pl.col("has_start") & pl.col("has_end")),
         "source": view.source(told.rename({"first_seq": "seq"}) if "seq" not in told.columns else told),
-        **{name: view.of_place(told, name) for name in ("host", "instance", "format")},
+        **{name: view.of_place(told, name) for name in ("host", "format")},
+        "instance": view.of_place(told, "owner"),
     }
     return shape(told.with_columns(**add), view.columns("messages", Message), Message)
 

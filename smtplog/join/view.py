@@ -80,21 +80,27 @@ class View:
         """Each place: host, instance, service, format, its `unit` for messages and for sessions, whose messages it tells of."""
         queues: dict[Any, int] = {}
         services: dict[Any, int] = {}
-        masters: dict[str | None, tuple[int, int, str | None]] = {}
-        rows = []
+        keepers: dict[Any, set[str | None]] = {}
+        masters: dict[str | None, Place] = {}
         for place in self.places:
             if place.format and not place.format.joins:
-                queue = queues.setdefault((place.format.name, place.host, place.instance), len(queues))
-                masters.setdefault(place.host, (queue, place.format.unique_id_letters, place.instance))
+                queues.setdefault((place.format.name, place.host, place.instance), len(queues))
+                masters.setdefault(place.host, place)
+                if daemon(place.service or "") in place.format.keepers:
+                    keepers.setdefault((place.format.name, place.host), set()).add(place.instance)
+        rows = []
         for i, place in enumerate(self.places):
             name = place.format.name if place.format else None
             joins = bool(place.format and place.format.joins)
             own = queues.setdefault((name, place.host, place.instance), len(queues))
             service = services.setdefault((name, place.host, place.instance, place.service), len(services))
-            letters = place.format.unique_id_letters if place.format else 0
-            mine = (own, letters, place.instance)
-            queue, letters, owner = masters.get(place.host, mine) if joins else mine
             transport = daemon(place.service) if place.service else None
+            queue, letters, owner = own, 0, place.instance
+            if (one := masters.get(place.host, place) if joins else place).format:
+                # an instance without a queue is another name of a service of the only one that has a queue
+                known = keepers.get((one.format.name, one.host), ())
+                owner = next(iter(known)) if len(known) == 1 else one.instance
+                queue, letters = queues[one.format.name, one.host, owner], one.format.unique_id_letters
             rows.append(
                 (i, place.host, place.instance, place.service, name, transport, queue, service, letters, joins, owner)
             )

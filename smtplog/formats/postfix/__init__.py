@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from smtplog.formats.base import Format, Kind
 from smtplog.formats.postfix import agents, queue, screen, server, system
+from smtplog.formats.postfix.words import QMGR
 
 _BASE_52 = {digit: value for value, digit in enumerate("0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz")}
 
@@ -40,6 +41,7 @@ FORMAT = Format(
     program="program",
     programs=("postfix",),
     instances=("postfix",),
+    keepers=("master", *QMGR),
     unique_id_letters=12,
     timed_id="timed_id",
     id_time=id_time,
