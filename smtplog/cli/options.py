@@ -13,7 +13,7 @@ import typer
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        metavar="INPUT...",
+        metavar="INPUT",
         help="Files, globs, directories of rotated logs (.jsonl and .parquet in them are left out), or - for standard "
         "input; gzip, bzip2, xz, zstd.",
     ),

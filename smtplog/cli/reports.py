@@ -39,7 +39,7 @@ def summary(
     width: Annotated[int | None, typer.Option(help="Columns of the text (default: the terminal's, else 80).")] = None,
     *, reading: Given, filters: Given,
 ) -> None:  # fmt: skip
-    """What happened, in numbers: totals, times, tops, delays, failures."""
+    """What happened, in numbers: totals, times, tops, delays."""
     from smtplog.ask.summary import Summary
     from smtplog.pipeline import run
     from smtplog.read.tally import Tally
@@ -99,7 +99,7 @@ def failures(
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
     *, reading: Given, filters: Given,
 ) -> None:  # fmt: skip
-    """Failed and deferred deliveries by reason and operator: what to mend first."""
+    """What failed or was put off, by reason and operator."""
     from smtplog.ask import diagnose
     from smtplog.ask.failures import Failures
     from smtplog.pipeline import run
@@ -128,7 +128,7 @@ def trace(
     form: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
     *, reading: Given, filters: Given,
 ) -> None:  # fmt: skip
-    """The story of a mail: received from whom, every attempt, what came out of it, what happened in the end."""
+    """The story of a mail: from whom, every attempt, its end."""
     from smtplog.ask.query import BEHIND
     from smtplog.ask.trace import Trace
     from smtplog.lines import Marks, lines_of, lines_with
@@ -189,7 +189,7 @@ def transcript(
     form: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
     show_secrets: Secrets = False,
 ) -> None:
-    """One dialogue for eyes: commands, replies, findings, a verdict per recipient."""
+    """One dialogue for eyes: what was said, and what went wrong."""
     from smtplog.pipeline import document
     from smtplog.show import dialogue, export, render
 
@@ -215,7 +215,7 @@ def check(
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
     *, reading: Given,
 ) -> None:  # fmt: skip
-    """How much of the input is understood, by program, with examples of what is not."""
+    """How much is understood, by program; examples of what is not."""
     from smtplog.ask.check import TABLES
     from smtplog.ask.check import check as look
     from smtplog.pipeline import run

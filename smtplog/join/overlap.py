@@ -84,16 +84,22 @@ class Overlap:
 
     def twice(self) -> list[str]:
         """Words about inputs that look like one log: each that an earlier one says already is named once."""
-        told: dict[str, str] = {}
+        copies: dict[str, dict[str, tuple[int, int]]] = {}
         for (one, mine), (other, theirs) in combinations(self.samples.items(), 2):
-            if other in told:
+            if any(other in some for some in copies.values()):
                 continue
             ends = [s[-1] for s in (mine, theirs) if len(s) == SAMPLE]
             a, b = (s.filter(s <= min(ends)) if ends else s for s in (mine, theirs))
             both, of = int(a.is_in(b.implode()).sum()), min(len(a), len(b))
             if of > 1 and both > of * ALIKE:
-                told[other] = (
-                    f"{one} and {other} look like the same log twice ({both:,} of {of:,} entries compared are the same):"
-                    " leave one out, or give --dedupe (dedupe=)"
-                )
-        return list(told.values())
+                copies.setdefault(one, {})[other] = both, of
+        return [_words(one, others) for one, others in copies.items()]
+
+
+def _words(one: str, others: Mapping[str, tuple[int, int]]) -> str:
+    both, of = (sum(counts) for counts in zip(*others.values(), strict=True))
+    *names, last = one, *others
+    return (
+        f"{', '.join(names)} and {last} look like the same log {'twice' if len(others) == 1 else f'{len(others) + 1} times'}"
+        f" ({both:,} of {of:,} entries compared are the same): leave out all but one, or give --dedupe (dedupe=)"
+    )
