@@ -111,6 +111,18 @@ def test_however_the_records_lie_and_are_taken(
         assert all(child.message["parent_key"] == hop.message["message_key"] for child in hop.children)
 
 
+def test_a_full_disk_is_said(cli: Cli, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is laid aside needs room; the message says where there may be more."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no device that is always full")
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full.open("w+b"))
+    ran = cli("trace", log, "--sender", "ann@*")
+
+    assert ran.code == 2
+    assert "No space left on device; name another folder with TMPDIR" in ran.err
+
+
 def test_nothing_found_says_what_was_searched(cli: Cli, log: Path) -> None:
     """And where the text stands, when it belongs to no mail."""
     ran = cli("trace", log, "--grep", "disconnect from")

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -181,11 +182,13 @@ class Dataset:
         shutil.rmtree(self._work, ignore_errors=True)
 
 
+_ELSEWHERE = "name another folder with TMPDIR"
+
+
 class Shelf:
     """Frames that lie on disk until some of their rows are wanted, packed, in one file without a name.
 
-    The file is gone when the shelf is left or the process ends, however that happens (where the system cannot unlink
-    what is open, by Python's `TemporaryFile`).
+    The file is gone when the shelf is left or the process ends, however that happens.
     """
 
     def __init__(self) -> None:
@@ -199,7 +202,8 @@ class Shelf:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # where the disk is full, closing fails again
+            self._file.close()
 
     def put(self, frame: pl.DataFrame) -> int:
         """Put a frame away; returns its number.
@@ -211,6 +215,7 @@ class Shelf:
         frame.write_parquet(packed, compression="lz4", statistics=False)
         try:
             self._places.append((self._file.seek(0, io.SEEK_END), self._file.write(packed.getbuffer())))
+            self._file.flush()
         except OSError as error:
             raise OutputError(f"{tempfile.gettempdir()}: {error.strerror}; {_ELSEWHERE}") from error
         return len(self._places) - 1
@@ -220,9 +225,6 @@ class Shelf:
         start, size = self._places[number]
         self._file.seek(start)
         return pl.read_parquet(self._file.read(size), columns=list(columns) if columns else None)
-
-
-_ELSEWHERE = "name another folder with TMPDIR"
 
 
 def _umask() -> int:
