@@ -126,7 +126,7 @@ def run(
         options = replace(options, block_bytes=smaller)
     needs = _Needs(
         wanted,
-        texts=wanted is None or "events" in tables or has_many or options.zone is not None,
+        texts=wanted is None or "raw" in (tables.get("events") or ()) or has_many or options.zone is not None,
         covers=not options.show_secrets and any(_shows(asked) for asked in tables.values()),
     )
     with Work(options.threads) as work:

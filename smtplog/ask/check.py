@@ -8,7 +8,7 @@ from smtplog.formats import all_formats
 from smtplog.read import detect, rows
 from smtplog.read.tally import WHYS, Tally
 
-TABLES: dict[str, frozenset[str] | None] = {"sessions": frozenset({"line"})}
+TABLES: dict[str, frozenset[str] | None] = {"events": frozenset({"line"})}
 """What must be read for it: something, so that every entry is looked at, and as little as possible of it."""
 
 

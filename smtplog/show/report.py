@@ -19,8 +19,9 @@ def show_check(found: Check, form: str, stream: IO[str]) -> None:
     by_program: dict[tuple[str | None, str | None], Counter[str]] = {}
     for (name, program, why), n in found.tally.by_program.items():
         by_program.setdefault((name, program), Counter())[why] += n
+    programs = sorted(by_program.items(), key=str)
     if form == "json":
-        rows = [{"format": f, "program": p, **{why: c[why] for why in WHYS}} for (f, p), c in by_program.items()]
+        rows = [{"format": f, "program": p, **{why: c[why] for why in WHYS}} for (f, p), c in programs]
         examples = [asdict(example) for example in found.examples]
         counts = {"entries": found.tally.entries, "lines": found.tally.lines, "notes": found.tally.notes}
         whole = {**counts, **found.counts, "programs": rows}
@@ -31,7 +32,7 @@ def show_check(found: Check, form: str, stream: IO[str]) -> None:
         raise QueryError(f"--format {form}: known are text, json")
     console = render.console(stream)
     console.print(f"{found.tally.lines:,} lines, {found.tally.entries:,} entries")
-    table = [(f or "-", p or "-", *(c[why] or "" for why in WHYS)) for (f, p), c in sorted(by_program.items(), key=str)]
+    table = [(f or "-", p or "-", *(c[why] or "" for why in WHYS)) for (f, p), c in programs]
     console.print(
         render.plain([*table, ("", "all", *found.counts.values())], ("format", "program", *WHYS), range(2, 7))
     )
