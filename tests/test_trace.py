@@ -87,7 +87,7 @@ def test_a_mail_that_came_out_of_one_before_the_log(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("block_bytes", [300, 1_000_000])
-@pytest.mark.parametrize("together", [1, 1000])
+@pytest.mark.parametrize("together", [1, 5000])
 @pytest.mark.parametrize("scene", ["postfix/content-filter", "postfix/requeued", "exim/refusals"])
 def test_however_the_records_lie_and_are_taken(
     monkeypatch: pytest.MonkeyPatch, scene: str, together: int, block_bytes: int

@@ -18,7 +18,7 @@ _ALWAYS = {
     "deliveries": frozenset({"message_key", "at", "source", "line"}),
 }
 """What ties records together, and their order."""
-TOGETHER = 1000
+TOGETHER = 5000
 """So many trees are in memory at a time."""
 
 
