@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -24,7 +25,9 @@ MEMORY = "narenas:1,background_thread:false,dirty_decay_ms:10000,muzzy_decay_ms:
 
 
 def main() -> None:
-    """Run the command line; errors of the user's are a message and exit 2, a broken pipe is quiet."""
+    """Run the command line; errors of the user's are a message and exit 2, a broken pipe ends it as it does others."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for name in ("stdout", "stderr"):  # closed by the caller: write to nowhere
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
@@ -35,9 +38,6 @@ def main() -> None:
     except SmtplogError as error:
         say(f"smtplog: {error}")
         sys.exit(2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
