@@ -20,7 +20,7 @@ from smtplog.errors import SmtplogError
 __all__ = ["app", "main", "records", "reports"]
 
 
-MEMORY = "narenas:1,background_thread:false,dirty_decay_ms:10000,muzzy_decay_ms:0"
+MEMORY = "narenas:1,lg_tcache_max:20,background_thread:false,dirty_decay_ms:10000,muzzy_decay_ms:0"
 """How Polars' allocator (jemalloc) keeps what it was given: blocks come and go, each needs as much as the one before."""
 
 
