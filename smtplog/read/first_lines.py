@@ -18,6 +18,8 @@ _COMMANDS = ["EHLO ", "HELO ", "LHLO ", "ehlo ", "helo ", "MAIL FROM:", "RCPT TO
 
 _NEARLY_ALL = 0.8
 """The share of lines that are somebody's words in a transcript."""
+_SOME = 50_000
+"""So many letters tell that share."""
 
 MANY = 500
 """So many ids are enough to tell one hour from the next."""
@@ -72,7 +74,7 @@ def _is_only_stamped(head: pl.Series, is_log: float, text: str, expected: Sequen
         return not more
     from smtplog.read import dialogue  # noqa: PLC0415 - only where the input may be one
 
-    return more < commands or dialogue.share(text) >= _NEARLY_ALL
+    return more < commands or dialogue.share(text[:_SOME]) >= _NEARLY_ALL
 
 
 def _commands(head: pl.Series) -> int:

@@ -34,15 +34,18 @@ def whole(
     """
     held, held_lines = b"", 0
     for block in blocks:
-        data = held + block.taken()
-        first, offset = block.first_line - held_lines, block.offset - len(held)
-        cut = len(data) if block.is_last else _cut(data, envelopes, container)
-        held = data[cut:]
+        data, first, offset = block.taken(), block.first_line - held_lines, block.offset - len(held)
+        if len(data) < REACH or (container and container.is_blocks):  # the entry may begin in what is held
+            data, held = held + data, b""
+        end = len(data) if block.is_last else _cut(data, envelopes, container)
+        if end or block.is_last:
+            octets = b"".join([held, memoryview(data)[:end]]) if held or end < len(data) else data
+            block = Block(block.source, octets, first, offset, is_last=block.is_last, problem=block.problem)
+            held, data, octets = data[end:], b"", b""
+            yield block
+        else:
+            held += data
         held_lines = held.count(b"\n")
-        if cut or block.is_last:
-            cut_block = Block(block.source, data[:cut], first, offset, is_last=block.is_last, problem=block.problem)
-            del data
-            yield cut_block
 
 
 def _cut(data: bytes, envelopes: tuple[Envelope, ...], container: Container | None) -> int:
