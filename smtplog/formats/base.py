@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 Role = Literal["start", "begin", "part", "end"]
 """What an entry does in the life of a message or of a session; `begin` starts it where nothing came before."""
@@ -155,6 +155,18 @@ class Kind:
     def counts_connection(self) -> bool:
         """Does each entry stand for one connection? Of a service that passes clients on, only those that end there do."""
         return self.session == ("end" if self.session_by == "client" else "start")
+
+
+def kind(name: str, *rules: str, by: tuple[str, ...] = (), **more: Any) -> Kind:
+    """A kind whose texts may be anybody's, so that Lark refuses some; `by` nobody in particular.
+
+    Args:
+        name: its name, and that of its rule where no other is given.
+        rules: its rules in order.
+        by: the services that write it.
+        more: the other fields of `Kind`.
+    """
+    return Kind(name, rules or (name,), by, may_refuse=True, **more)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from smtplog.formats.exim.words import (
     VERB_STAGE,
     closed,
     kind,
+    part,
     refusal,
     session_of,
 )
@@ -20,7 +21,7 @@ SESSIONS = (
     kind("connection", "connection_numbered", session="start"),
     kind("session_closed", "closed_session", steps=CLOSED, session="end"),
     refusal("reject_rcpt", "rcpt", "rejected_rcpt"),
-    kind("attempt", steps=REASON, message="part"),
+    part("attempt", steps=REASON),
     kind("no_mail", steps=session_of((*TLS, Split("auth", ("auth_parts",), is_spent=True))), session="part"),
     kind("syntax_error", session="part"),
     kind("queue_run", carries_nothing=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from smtplog.formats import base
 from smtplog.formats.base import Complete, Constant, Each, Instead, Kind, Lookup, Replace, Split, Step, Sum
 
 SECONDS = {
@@ -163,7 +164,7 @@ def kind(name: str, *rules: str, **more: Any) -> Kind:
     if more.get("session"):
         more["session_by"] = "peer"
     more.setdefault("copied", name in COPIED)
-    return Kind(name, rules or (name,), (), may_refuse=True, **more)
+    return base.kind(name, *rules, **more)
 
 
 part = partial(kind, message="part")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from smtplog.formats.base import Constant, Kind, Split, Step
-from smtplog.formats.postfix.words import CLEANUP, QMGR, SMTP, SMTPD, WARNED, kind
+from smtplog.formats.base import Constant, Kind, Split, Step, kind
+from smtplog.formats.postfix.words import CLEANUP, QMGR, SMTP, SMTPD, WARNED
 
 MASTER = ("master",)
 SCRIPT = ("postfix-script", "postfix")

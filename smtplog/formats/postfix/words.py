@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
-from smtplog.formats.base import Constant, Kind, Lookup, Split, Step, Trim
+from smtplog.formats.base import Constant, Lookup, Split, Step, Trim, kind
 
 SMTPD = ("smtpd",)
 SMTP = ("smtp", "lmtp")
@@ -113,12 +112,6 @@ ATTEMPT: tuple[Step, ...] = (
     Lookup("earlier_detail", "stage", REASON_STAGE, letters=HEAD_LETTERS),
     *ANSWER,
 )
-
-
-def kind(name: str, *rules: str, by: tuple[str, ...] = (), **more: Any) -> Kind:
-    """A kind of entry that is not hot, with texts that may be anybody's; `by` nobody in particular."""
-    return Kind(name, rules or (name,), by, may_refuse=True, **more)
-
 
 part = partial(kind, by=SMTPD, session="part")
 """What a server says in a session."""
