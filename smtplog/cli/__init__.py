@@ -21,7 +21,7 @@ __all__ = ["app", "main", "records", "reports"]
 
 
 MEMORY = "narenas:1,lg_tcache_max:20,background_thread:false,dirty_decay_ms:10000,muzzy_decay_ms:0"
-"""How Polars' allocator (jemalloc) keeps what it was given: blocks come and go, each needs as much as the one before."""
+"""How Polars' allocator (jemalloc) keeps for a while what it was given: each block needs about as much as the one before."""
 
 
 def main() -> None:

@@ -222,10 +222,7 @@ def check(
     from smtplog.read.tally import Tally
     from smtplog.show import report
 
-    options, tally = (
-        options_of(**reading),
-        Tally(),
-    )
+    options, tally = options_of(**reading), Tally()
     with progress_of(inputs) as progress:
         for _ in run(inputs, TABLES, replace(options, progress=progress), tally):
             pass

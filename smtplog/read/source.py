@@ -277,25 +277,26 @@ def _octets(one: Input, size: int) -> Iterator[tuple[bytes, bool]]:
     """
     stream = one.open()
     try:
-        is_file = one.modified is not None
-        first = stream.read(_MAGIC_BYTES if is_file else size)
+        first = stream.read(_MAGIC_BYTES)
         unpack = next((unpack for magic, unpack in _MAGIC if first.startswith(magic)), None)
         if unpack is not None:
             with unpack(_Resumed(first, stream)) as unpacked:
-                while piece := unpacked.read1(size):
-                    yield piece, False
-            return
-        if is_file:
+                yield from _pieces(unpacked.read1, size)
+        elif one.modified is not None:
             yield from _cut(stream, size)
-            return
-        held = [first]
-        del first
-        while held[0]:
-            yield held.pop(), False
-            held.append(stream.read(size))
+        else:
+            yield from _pieces(_Resumed(first, stream).read, size)
     finally:
         if not one.is_borrowed:
             stream.close()
+
+
+def _pieces(read: Callable[[int], bytes], size: int) -> Iterator[tuple[bytes, bool]]:
+    """The octets as they come, to be cut by whoever reads lines."""
+    held = [read(size)]
+    while held[0]:
+        yield held.pop(), False
+        held.append(read(size))
 
 
 def _cut(stream: IO[bytes], size: int) -> Iterator[tuple[bytes, bool]]:
