@@ -19,7 +19,7 @@ from smtplog.read.source import Block
 
 WAITING = 0
 """So many more blocks than one for each thread and one that is stitched are under way: more only take memory."""
-UNFINISHED = 4
+UNFINISHED = 2
 """So many batches may wait for being made up behind the blocks that are parsed."""
 
 Frames = dict[str, pl.DataFrame]

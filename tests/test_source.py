@@ -99,6 +99,17 @@ def test_every_octet_is_in_one_block(data: bytes) -> None:
         assert blocks[-1].is_last
 
 
+@pytest.mark.parametrize("packer", PACKERS)
+def test_the_later_blocks_of_a_long_log_are_shorter(tmp_path: Path, packer: str) -> None:
+    """What is known of a log grows with it: its later blocks make room, packed or not, and from a pipe."""
+    packed = PACKERS[packer](TEXT)
+    for given_as in (write(tmp_path / "mail.log", packed), io.BytesIO(packed)):
+        sizes = [block.size for block in read(given_as, 4096) if not block.is_last]
+
+        assert sum(sizes[:3]) > 3 * 4000
+        assert all(2 * 1024 < size < 3 * 1024 for size in sizes[8:])
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=200), st.integers(1, 50))
 def test_lines_are_numbered_and_complete(data: bytes, size: int) -> None:

@@ -26,6 +26,8 @@ from smtplog.read import rotation
 
 BLOCK_BYTES = 30 * 1024 * 1024
 """Below 32 MiB the C library keeps such memory for the next block instead of giving it back (mallopt(3))."""
+_SOON = 6
+"""So many blocks of this length a log may have that is over soon; then they are shorter, see `_aim`."""
 LINE_BYTES = 64 * 1024 * 1024
 """A line longer than this is cut into pieces of this length: memory stays bounded on input without line ends."""
 
@@ -220,7 +222,7 @@ def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
     Raises:
         InputError: it cannot be opened or read.
     """
-    line, offset, aim, problem = 1, 0, size, None
+    line, offset, aim, problem = 1, 0, _aim(size, 0), None
     held, length = [], 0
     coming = _octets(one, size)
     while True:
@@ -241,7 +243,7 @@ def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
             ends = piece if is_cut else memoryview(piece)[:last]
             block = Block(one.name, b"".join([*held[:-1], ends]), line, offset)
             line, offset = line + block.data.count(b"\n"), offset + block.size
-            held, length, aim = [piece[last:]] if last < len(piece) else [], len(piece) - last, size
+            held, length, aim = [piece[last:]] if last < len(piece) else [], len(piece) - last, _aim(size, offset)
             del piece, ends
             yield block
             continue
@@ -257,7 +259,12 @@ def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
             offset += end
         held = [data[end:]]
         length -= end
-        aim = size if end else length + size
+        aim = _aim(size, offset) + (0 if end else length)
+
+
+def _aim(size: int, offset: int) -> int:
+    """How long a block is to be: what is known of a long log grows with it, so its later blocks take less memory."""
+    return size if offset < _SOON * size else size - size * 2 // 5
 
 
 def _begin_of_last(piece: bytes) -> int:
@@ -293,21 +300,25 @@ def _octets(one: Input, size: int) -> Iterator[tuple[bytes, bool]]:
 
 def _pieces(read: Callable[[int], bytes], size: int) -> Iterator[tuple[bytes, bool]]:
     """The octets as they come, to be cut by whoever reads lines."""
-    held = [read(size)]
-    while held[0]:
+    at = 0
+    while piece := read(_aim(size, at)):
+        at += len(piece)
+        held = [piece]
+        del piece
         yield held.pop(), False
-        held.append(read(size))
 
 
 def _cut(stream: IO[bytes], size: int) -> Iterator[tuple[bytes, bool]]:
     """The octets of a file, of which the ends are looked at first: so no piece must be copied to be cut."""
-    at, reach = 0, min(size, _REACH)
+    at = 0
     while True:
-        stream.seek(at + size - reach)
+        length = _aim(size, at)
+        reach = min(length, _REACH)
+        stream.seek(at + length - reach)
         ends = stream.read(reach)
         end = _begin_of_last(ends) if len(ends) == reach else 0
         stream.seek(at)
-        held = [stream.read(size - reach + end if end else size)]
+        held = [stream.read(length - reach + end if end else length)]
         if not held[0]:
             return
         at += len(held[0])
