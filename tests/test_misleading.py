@@ -1435,6 +1435,392 @@ CONDITIONS = [
         "554 5.7.1 Message rejected as spam. If this is not a spam problem, contact postmaster@example.com",
     ),
     ("ip_blocklisted", "554 5.7.1 Connection refused, please make sure that your IP is not blacklisted"),
+    (
+        "recipient_refused",
+        "550 5.7.1 Message refused by the addressee's own rules. This is not a spam verdict and your IP address is not blocklisted; the user takes mail from listed correspondents only.",
+    ),
+    (
+        "server_error",
+        "host mx.spamcop-paving.example[192.0.2.14] said: 451 4.3.2 Maintenance window 02:00-04:00 UTC, mailboxes are being moved to new storage (in reply to RCPT TO command)",
+    ),
+    (
+        "user_unknown",
+        "550 5.1.1 <quota-full@paperfold.example>: Recipient address rejected: no mailbox by that name here",
+    ),
+    (
+        "spam_content",
+        '554 5.7.1 Your message with subject "Mailbox full? User unknown? We can help!" scored 14.2 points (threshold 6.0) and was not accepted',
+    ),
+    (
+        "mailbox_disabled",
+        "550-This address was first switched off in 2019, after its mailbox had been over quota for a year.\n550 The account has since been closed for good; please take it off your lists.",
+    ),
+    (
+        "greylisted",
+        "450 4.7.1 <anna@kestrel.example>: Recipient address rejected: unknown triplet (client, sender, recipient). This says nothing about the user; retry after 00:05:00",
+    ),
+    (
+        "rate_limited",
+        "421 4.7.0 mx1.harbour.example closing: 23 concurrent sessions from 203.0.113.9, 10 are allowed. Continued excess leads to an entry in our local blocklist.",
+    ),
+    (
+        "virus_attachment",
+        "552 5.7.0 File 'unknown_user_quota.xlsm' in your message is of a kind this domain does not take (macro-enabled documents)",
+    ),
+    (
+        "rdns_helo",
+        "550 5.7.1 Access denied. 203.0.113.77 has no name: the address does not map to anything in in-addr.arpa. Please do not ask to be delisted, you are not on any list.",
+    ),
+    (
+        "sender_auth_failed",
+        "550 5.7.1 Looks forged: header From domain user-unknown.example publishes p=reject and neither identifier lined up with it",
+    ),
+    ("bad_address", "501 5.1.3 RCPT TO:<info@brick.example>>: unbalanced '>' in path; the user was not looked up"),
+    (
+        "routing_loop",
+        "554 5.4.6 This message has been through mx.relay-denied.example seventeen times already; somebody forwards to us what we forward to them",
+    ),
+    (
+        "smtp_auth",
+        "530 5.7.1 Log on first. <mila@quarry.example> is a valid user of ours, but port 587 takes nothing from strangers.",
+    ),
+    (
+        "relay_denied",
+        "550 5.7.1 <dora@lamp.example>: lamp.example left us on 3 May and we no longer accept mail on its behalf. Look up its current MX.",
+    ),
+    (
+        "too_many_recipients",
+        "452 4.5.3 <u21@coppice.example>: that was one addressee more than the 20 we take for one envelope; mailbox itself is not full",
+    ),
+    (
+        "message_too_big",
+        "552 5.3.4 SIZE=41943040 is above what we take for one message (the user's storage quota is not the matter)",
+    ),
+    (
+        "domain_blocklisted",
+        "550 5.7.1 A link to win.user-unknown.example in the body is on SURBL multi (abuse). The connecting IP is clean.",
+    ),
+    (
+        "rate_limited",
+        "421 4.7.1 203.0.113.30 was on bl.spamcop.net until yesterday. It is not any more, but we go easy for a week: 5 messages per hour, you had them.",
+    ),
+    (
+        "dns_failure",
+        "451 4.4.3 Cannot say whether <info@tulip.example> is a user here: the LDAP directory does not answer",
+    ),
+    (
+        "sender_rejected",
+        "550 5.1.0 <promo@shopmail.example>: we would have nowhere to return this mail to, shopmail.example has neither MX nor address records. Recipient not examined.",
+    ),
+    (
+        "mailbox_full",
+        "host gate.northwind.example[192.0.2.8] said: 550 5.1.1 Backend refused: 552 5.2.2 <karl@northwind.example> has used all of his 2048 MB (in reply to end of DATA command)",
+    ),
+    (
+        "sender_rejected",
+        "550-Verification failed for <news@brightsend.example>\n550-Called:   192.0.2.33\n550-Sent:     RCPT TO:<news@brightsend.example>\n550-Response: 550 5.1.1 User unknown\n550 Sender verify failed",
+    ),
+    (
+        "user_unknown",
+        "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302). [VE1EUR03FT043.eop-EUR03.prod.protection.outlook.com]",
+    ),
+    ("mailbox_full", "552 5.1.1 <gwen@comcast.net> recipient's storage allocation is exhausted"),
+    (
+        "virus_attachment",
+        "552-5.7.0 This message was blocked because its content presents a potential\n552-5.7.0 security issue. To review our message content and attachment\n552-5.7.0 guidelines, go to\n552 5.7.0 https://support.google.com/mail/?p=BlockedMessage a640c23a62f3a-ab7 - gsmtp",
+    ),
+    (
+        "ip_blocklisted",
+        "554 5.7.1 <offers@wickerware.example>: Sender address rejected: Blocked - see https://ipcheck.proofpoint.com/?ip=198.51.100.61",
+    ),
+    (
+        "greylisted",
+        "smtp; 5.4.7 - Delivery expired (message too old) 451-'4.7.1 <lena@spruce.example>: Recipient address rejected: Greylisted, come back in 2 minutes' (delivery attempts: 41)",
+    ),
+    (
+        "domain_not_found",
+        "smtp; 5.1.2 - Bad destination host 'DNS Hard Error looking up mailbox-unavailable.example (MX):  NXDomain' (delivery attempts: 0)",
+    ),
+    (
+        "recipient_refused",
+        "550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required; Delivery restriction check failed because the sender was not authenticated when sending to this group",
+    ),
+    (
+        "recipient_rate_limited",
+        "432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded [Hostname=DB7PR05MB4421.eurprd05.prod.outlook.com]",
+    ),
+    (
+        "message_too_big",
+        "550 5.2.3 RESOLVER.RST.RecipSizeLimit; message too large for this recipient: 18 MB, the maximum set for the mailbox is 10 MB",
+    ),
+    (
+        "policy_rejected",
+        "550 5.7.520 Access denied, Your organization does not allow external forwarding. Please contact your administrator for further assistance. AS(7555) [VI1PR07MB6142.eurprd07.prod.outlook.com]",
+    ),
+    (
+        "message_malformed",
+        "550 5.6.11 SMTPSEND.BareLinefeedsAreIllegal; message contains bare linefeeds, which cannot be sent via DATA and receiving system does not support BDAT",
+    ),
+    (
+        "server_error",
+        "554 5.7.1 Service unavailable; Client host [198.51.100.17] blocked using zen.spamhaus.org; Error: open resolver; https://check.spamhaus.org/returnc/pub/172.70.108.4/",
+    ),
+    (
+        "ip_blocklisted",
+        "550 JunkMail rejected - mail.rosewood.example [192.0.2.99]:41234 is in an RBL, see https://www.spamhaus.org/query/ip/192.0.2.99",
+    ),
+    (
+        "sender_auth_failed",
+        "550 5.7.1 Please see http://www.openspf.net/Why?s=mfrom;id=unknown.user%40list.example;ip=192.0.2.77;r=mx.pine.example",
+    ),
+    (
+        "user_unknown",
+        "550 permanent failure for one or more recipients (bea@orchard.example:550 5.1.1 no such account)",
+    ),
+    (
+        "server_error",
+        "450 4.1.1 <otto@furnace.example>: Recipient address rejected: unverified address: connect to inner.furnace.example[10.0.0.7]:25: Connection refused",
+    ),
+    (
+        "rate_limited",
+        "421-4.7.28 Gmail has detected an unusual rate of unsolicited mail originating\n421-4.7.28 from your IP address [198.51.100.20]. To protect our users from spam, mail\n421-4.7.28 sent from your IP address has been temporarily rate limited. For more\n421-4.7.28 information, go to\n421 4.7.28  https://support.google.com/mail/?p=UnsolicitedRateLimitError d2e1a72fcca58-72d - gsmtp",
+    ),
+    (
+        "recipient_rate_limited",
+        "550 5.1.1 Delivery refused by policy server: host policyd[127.0.0.1]:10031 said: 450 4.7.1 Per-recipient ceiling reached, <news@bellows.example> was sent 600 messages within the hour by various hosts",
+    ),
+    ("recipient_refused", "550 You are registered as spammer (by user's reject list)"),
+    (
+        "rate_limited",
+        "451 4.7.1 Please slow down. Hosts that ignore this line are entered into our blackhole list for a month.",
+    ),
+    (
+        "spam_content",
+        "554-Your mail was examined and turned down.\n554-Before you write to postmaster@heron.example, please check that your PTR\n554-exists, that SPF passes and that you are not on Spamhaus; these were fine today.\n554 Verdict: body resembles known bulk mailing, rule BODY_BULK_7",
+    ),
+    (
+        "greylisted",
+        "550 5.7.1 First contact between you and this recipient: not accepted just now, will be accepted from 10 minutes on. Ref: https://postmaster.elmtree.example/greylist",
+    ),
+    ("rdns_helo", "450 4.7.1 <mail.unknown-user.example>: Helo command rejected: Host not found"),
+    (
+        "policy_rejected",
+        "550 5.7.1 Mail from hosts in your country is not taken here (GeoIP). This has nothing to do with spam lists or with your reverse DNS.",
+    ),
+    ("protocol_error", "554 5.5.1 You spoke before my 220 greeting, as spamware does. Session ends here."),
+    (
+        "server_error",
+        "451 4.3.0 clamd is not reachable, so your message could not be checked for viruses; please send again later",
+    ),
+    (
+        "mailbox_disabled",
+        "551 5.1.6 <hugo@moss.example> moved away and can now be reached as <hugo@lichen.example>; this address will not come back",
+    ),
+    (
+        "mailbox_full",
+        "452 4.2.2 <no-such-user-club@amber.example>: the inbox has no room left; ask the owner to delete something",
+    ),
+    (
+        "domain_no_mail",
+        "521 5.3.2 notify.parcelbird.example only ever sends mail. Nothing addressed to this domain is received or read.",
+    ),
+    (
+        "sender_rejected",
+        "550 5.7.1 Empty return path: <ticket@glove.example> never sends mail, hence cannot get a bounce. Message with MAIL FROM:<> refused.",
+    ),
+    ("system_full", "452 4.4.5 Insufficient disk space; try again later"),
+    (
+        "virus_attachment",
+        "550 5.7.1 No malware was found in your message, however a Windows program hides in invoice-quota-exceeded.zip and our gateway lets none through",
+    ),
+    (
+        "server_error",
+        "421 4.7.0 Load 48.3 on mx7, new sessions are turned away until it falls below 20. Your reputation plays no part in this.",
+    ),
+    (
+        "domain_blocklisted",
+        "554 5.7.1 The sender's domain mailbox-full.example is on dbl.spamhaus.org: https://check.spamhaus.org/listed/?searchterm=mailbox-full.example",
+    ),
+    (
+        "bad_reputation",
+        "550 5.7.1 Complaints of our users about 203.0.113.81 exceed what we put up with. You are not on Spamhaus or any other public list; lower the complaints and wait.",
+    ),
+    (
+        "tls_failed",
+        "550 5.7.1 <paul@wharf.example>: STARTTLS was offered but not used. No user, good or unknown, gets mail in clear text here.",
+    ),
+    (
+        "message_malformed",
+        "550 5.6.0 Two From: fields and no Date: in header; refusing to guess. (No spam check was made.)",
+    ),
+    (
+        "bad_reputation",
+        '554 5.7.0 Mail from 198.51.100.140 refused: sending network scores -7.4 at our sensor. "User unknown" answers you got earlier were part of the reason.',
+    ),
+    (
+        "mailbox_full",
+        "550 Benutzer hat das Speichervolumen ueberschritten. / User has exhausted allowed storage space.",
+    ),
+    (
+        "user_unknown",
+        "550 5.7.1 Der Empfänger <k.lorenz@birkenhof.example> ist hier nicht bekannt. Bitte prüfen Sie die Schreibweise.",
+    ),
+    (
+        "ip_blocklisted",
+        "550 5.1.1 Annahme verweigert: Ihre IP-Adresse 203.0.113.12 steht auf der Sperrliste ix.dnsbl.manitu.net. Der Empfänger wurde nicht geprüft.",
+    ),
+    (
+        "greylisted",
+        "450 4.2.0 Première prise de contact avec ce destinataire, merci de représenter le message dans quelques minutes",
+    ),
+    (
+        "mailbox_disabled",
+        "554 5.7.1 La boîte aux lettres de ce correspondant a été résiliée définitivement par son titulaire",
+    ),
+    ("relay_denied", "550 5.1.1 Nous n'acceptons pas de courrier pour ce domaine, ce serveur n'en est pas le MX"),
+    (
+        "mailbox_full",
+        "452 4.1.1 El buzón de <rosa@olivar.example> ha agotado el espacio contratado; inténtelo de nuevo más tarde",
+    ),
+    ("rdns_helo", "550 5.7.1 Mensaje rechazado: el servidor de origen (198.51.100.9) carece de resolución inversa"),
+    (
+        "spam_content",
+        "554 5.7.1 Mensagem recusada: o conteúdo foi classificado como indesejado pelo nosso filtro (pontuação 9,3)",
+    ),
+    ("rate_limited", "421 4.7.0 Troppe connessioni contemporanee da 203.0.113.44, riprovare fra qualche minuto"),
+    (
+        "recipient_refused",
+        "550 5.1.1 <rossi@torrefazione.example>: il destinatario ha scelto di non ricevere posta da questo mittente",
+    ),
+    ("user_unknown", "550 5.1.1 Nie ma takiego konta (konto usunięte) / message refused"),
+    ("message_too_big", "552 5.2.3 Письмо слишком велико: 34 МБ, допускается не более 25 МБ. Ящик не переполнен."),
+    ("sender_auth_failed", "550 5.7.1 发件域 bulk.example 的 SPF 检查未通过,拒收此邮件"),
+    ("too_many_recipients", "451 out of allow RCPT numbers"),
+    ("routing_loop", "552 looping message"),
+    ("relay_denied", "553 We do not relay non-local mail, sorry."),
+    ("system_full", "554 5.0.0 ディスク容量不足のため、現在このサーバーではメールを受け付けられません"),
+    ("server_error", "451 qq trouble in home directory (#4.3.0)"),
+    (
+        "greylisted",
+        "198.51.100.9 does not like recipient.\nRemote host said: 450 4.7.1 <tom@hollow.example>: Recipient address rejected: sender not seen before, retry in 4 minutes\nGiving up on 198.51.100.9.",
+    ),
+    (
+        "ip_blocklisted",
+        "5.1.0 - Unknown address error 550-'5.7.1 Connection not accepted, 198.51.100.22 is listed at b.barracudacentral.org' (delivery attempts: 0)",
+    ),
+    (
+        "rate_limited",
+        "550 5.1.1 You have addressed 25 unknown users from 203.0.113.5 within ten minutes. For one hour every RCPT from there is refused, whether the user exists or not.",
+    ),
+    (
+        "sender_rejected",
+        "550 5.1.1 User unknown: <noreply@yourbrand.example>. We asked your MX about your return address and this was its answer, so your mail is refused.",
+    ),
+    ("smtp_auth", "535 5.7.8 Unknown user 'shipping@knotwork.example' or wrong password"),
+    ("policy_rejected", "550 permanent failure for one or more recipients (ida@cedarmill.example:blocked)"),
+    (
+        "recipient_rate_limited",
+        "550 5.1.1 <desk@argus.example>: has had his 2000 messages for today from all sides, nothing more goes in until midnight CET",
+    ),
+    (
+        "ip_blocklisted",
+        "550 5.1.1 Mailbox unavailable - 198.51.100.0/24 is on our block list of networks; whether the mailbox exists was not checked",
+    ),
+    (
+        "server_error",
+        "450 4.1.1 <marie@chalk.example>: user cannot be found at present, the account table is being rebuilt. Keep your message queued.",
+    ),
+    (
+        "recipient_refused",
+        "550 5.1.1 <staff@granite.example>: no such address can be written to from outside the company; external senders use the web form",
+    ),
+    (
+        "sender_auth_failed",
+        "550 5.1.1 unknown key: s1._domainkey.yourbrand.example has no record, so the signature is void and your p=reject was applied",
+    ),
+    (
+        "mailbox_full",
+        "550 5.1.1 <ben@dovecote.example>: cannot be delivered to this user, the allotted 500 MB are used up",
+    ),
+    (
+        "smtp_auth",
+        "550 5.1.0 Account unknown or suspended: customer 48112 may no longer send through SmartLane. The recipient was not contacted.",
+    ),
+    (
+        "user_unknown",
+        "550 5.7.1 That local part has never been assigned here: 'blocked.sender'. (policy: refuse unassigned)",
+    ),
+    ("user_unknown", "554 Transaction failed: nobody called 'spam.quota' works at Larch & Sons"),
+    ("user_unknown", "550 5.7.1 Our people finder has no entry for <pjotr@starling.example>. Did you mean piotr?"),
+    (
+        "user_unknown",
+        "550 5.4.1 [j.doe@fenwick.example]: Recipient address rejected: Access denied. For more information see https://aka.ms/EXOSmtpErrors [DB5EUR01FT051.eop-EUR01.prod.protection.outlook.com 2024-11-04T09:12:55.100Z 08DCFB2A]",
+    ),
+    (
+        "user_unknown",
+        "550-<old.list@thicket.example> not our customer.\n550-We neither block you nor doubt your reputation;\n550 the name has no account in thicket.example.",
+    ),
+    ("user_unknown", "552 5.2.2 dd <ruth.k@aim.example> is no Aimline member. [-9] mta4110.mail.aimline.example"),
+    (
+        "mailbox_disabled",
+        "554 5.7.1 <sven@tarn.example>: Recipient address rejected: left the company in March, address deleted. Mail is not blocked, there is just no one to read it.",
+    ),
+    ("connection_failed", "connect to mx.user-unknown.example[192.0.2.50]:25: Connection refused"),
+    ("timeout", "lost connection with mx.greylisting.example[192.0.2.51] while receiving the initial server greeting"),
+    (
+        "timeout",
+        "conversation with mx.mailbox-full.example[192.0.2.52] timed out while sending end of data -- message may be sent more than once",
+    ),
+    (
+        "dns_failure",
+        "Host or domain name not found. Name service error for name=mailbox-disabled.example type=MX: Host not found, try again",
+    ),
+    (
+        "domain_not_found",
+        "Host or domain name not found. Name service error for name=try-again-later.example type=AAAA: Host not found",
+    ),
+    ("tls_failed", "TLS is required, but was not offered by host spamfilter.dnsbl.example[192.0.2.53]"),
+    ("routing_loop", "mail for account-suspended.example loops back to myself"),
+    (
+        "rate_limited",
+        "delivery temporarily suspended: host mx.sunflower.example[192.0.2.6] refused to talk to me: 421 4.7.0 You have 31 sessions open to us, allowed are 8",
+    ),
+    (
+        "smtp_auth",
+        "SASL authentication failed; server smtp.blocklist.example[192.0.2.9] said: 535 5.7.8 Error: authentication failed: no such user",
+    ),
+    (
+        "message_expired",
+        "R=dnslookup T=remote_smtp: all hosts for 'rejected-as-spam.example' have been failing for a long time (and retry time not reached)",
+    ),
+    ("domain_no_mail", "an MX or SRV record indicated no SMTP service"),
+    (
+        "local_delivery",
+        'Command died with status 127: "/usr/local/bin/bounce-unknown-user". Command output: sh: 1: /usr/local/bin/bounce-unknown-user: not found',
+    ),
+    (
+        "timeout",
+        "H=mx.quota-exceeded.example [192.0.2.58]: SMTP timeout after sending data block (122880 bytes written): Connection timed out",
+    ),
+    ("dns_failure", "Deferred: Name server: over-quota.example.: host name lookup failure"),
+    ("routing_loop", "553 5.3.5 mx1.local-only.example. config error: mail loops back to me (MX problem?)"),
+    (
+        "sender_rejected",
+        "Message could not be delivered for 5 days. Message will be deleted from queue. Last answer of mx.anvil.example: 451 4.1.8 Domain of sender address bounce@yourbrand.example does not resolve",
+    ),
+    (
+        "timeout",
+        "Connected to 192.0.2.13 but connection died. (#4.4.2)\nI'm not going to try again; this message has been in the queue too long.",
+    ),
+    ("dns_failure", "CNAME lookup failed temporarily. (#4.4.3)"),
+    (
+        "tls_failed",
+        "[{LED=450 4.7.325 Certificate validation failed, certificate host name does not match};{MSG=};{FQDN=mx.nosuchuser.example};{IP=192.0.2.61};{LRT=11/5/2024 7:41:09 AM}]",
+    ),
+    (
+        "timeout",
+        '451 4.4.0 Primary target IP address responded with: "421 4.4.2 Connection dropped due to SocketError." Attempted failover to alternate host, but that did not succeed. Either there are no alternate hosts, or delivery failed to all alternate hosts. The last endpoint attempted was 192.0.2.62:25',
+    ),
 ]
 """The same words where they deny nothing."""
 

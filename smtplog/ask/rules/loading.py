@@ -70,7 +70,7 @@ def _rule_set(
     spelling = known.spelling if known else data["spelling"]
     providers = tuple(_operators(path, data.get("operator", {})))
     operators = {p.name for p in (*providers, *(known.providers if known else ()))}
-    unknown = sorted(data.keys() - {*model.STEPS, "operator", "spelling", "reason", "doubts", "denials", "asides"})
+    unknown = sorted(data.keys() - {*model.STEPS, "operator", "spelling", "reason", "doubts", "plain", "denials", "asides"})
     if unknown:
         raise QueryError(f"{path}: there is no table [[{unknown[0]}]]; there are {', '.join(model.STEPS)} and operator")
     rules, seen = [], set()
@@ -90,7 +90,8 @@ def _rule_set(
     denied = data.get("denials", {"phrases": [], "doubted": []})
     denials = Denials(Lookup(phrases(denied["phrases"], spelling)), frozenset(denied["doubted"]))
     asides = Asides(Lookup(phrases(data.get("asides", {"openings": []})["openings"], spelling)))
-    return RuleSet(tuple(rules), reasons, providers, spelling, doubts, denials, asides, keys)
+    plain = frozenset(data.get("plain", []))
+    return RuleSet(tuple(rules), reasons, providers, spelling, doubts, plain, denials, asides, keys)
 
 
 def _operators(path: Path, tables: dict[str, Any]) -> Iterator[Provider]:

@@ -223,6 +223,8 @@ class RuleSet:
     spelling: Mapping[str, str]
     doubts: tuple[Phrase, ...] = ()
     """Phrases beside which no address is given up, whatever else is said."""
+    plain: frozenset[str] = frozenset()
+    """Words beside which a code that speaks of the recipient is enough to give the address up."""
     denials: Denials = field(default_factory=Denials, repr=False)
     asides: Asides = field(default_factory=Asides, repr=False)
     keys: Mapping[str, Sequence[Sequence[int]]] | None = field(default=None, repr=False)
