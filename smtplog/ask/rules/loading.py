@@ -70,7 +70,9 @@ def _rule_set(
     spelling = known.spelling if known else data["spelling"]
     providers = tuple(_operators(path, data.get("operator", {})))
     operators = {p.name for p in (*providers, *(known.providers if known else ()))}
-    unknown = sorted(data.keys() - {*model.STEPS, "operator", "spelling", "reason", "doubts", "plain", "denials", "asides"})
+    unknown = sorted(
+        data.keys() - {*model.STEPS, "operator", "spelling", "reason", "doubts", "plain", "denials", "asides"}
+    )
     if unknown:
         raise QueryError(f"{path}: there is no table [[{unknown[0]}]]; there are {', '.join(model.STEPS)} and operator")
     rules, seen = [], set()
