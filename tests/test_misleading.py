@@ -1821,6 +1821,211 @@ CONDITIONS = [
         "timeout",
         '451 4.4.0 Primary target IP address responded with: "421 4.4.2 Connection dropped due to SocketError." Attempted failover to alternate host, but that did not succeed. Either there are no alternate hosts, or delivery failed to all alternate hosts. The last endpoint attempted was 192.0.2.62:25',
     ),
+    (
+        "user_unknown",
+        "550 5.1.1 <kate@nospam-filter.example>: Recipient address rejected: User unknown in relay recipient table",
+    ),
+    (
+        "spam_content",
+        "554 5.7.1 Message rejected as spam: subject 'Your mailbox is full - account will be disabled' scored 14.2 (required 5.0)",
+    ),
+    (
+        "server_error",
+        "451 4.3.0 <anna@firma.example>: Temporary lookup failure: user unknown to local cache, directory server ldap2 not answering",
+    ),
+    (
+        "sender_rejected",
+        "550-Verification failed for <bounces@news.example>\n550-No Such User Here\n550 Sender verify failed",
+    ),
+    (
+        "rate_limited",
+        "550 5.1.1 Too many unknown users from 192.0.2.14 in the last hour; further recipients refused until the counter resets",
+    ),
+    (
+        "mailbox_full",
+        "450 4.2.2 <bob@example.org>: user is over quota, try again later (postgrey: pass, client on whitelist)",
+    ),
+    ("ip_blocklisted", "550 5.4.1 Recipient ok, but connection from 203.0.113.9 refused: listed in bl.spamcop.net"),
+    ("connection_failed", "connect to mx.quota-exceeded.example[198.51.100.7]:25: Connection refused"),
+    (
+        "timeout",
+        "lost connection with greylist.unknown-user.example[198.51.100.8] while receiving the initial server greeting",
+    ),
+    (
+        "domain_blocklisted",
+        "554 5.7.1 Service unavailable; Client host [mail.shop.example] blocked using dbl.spamhaus.org; https://check.spamhaus.org/query/domain/mail.shop.example",
+    ),
+    (
+        "recipient_refused",
+        "550 5.1.1 <joe@corp.example>: mailbox exists but only accepts messages from authenticated senders of its own organisation",
+    ),
+    (
+        "virus_attachment",
+        "552 5.3.4 Message rejected: attachment 'invoice.pdf.exe' is not permitted (message size 48210 is within limits)",
+    ),
+    ("rdns_helo", "450 4.7.1 <vm-77.greylist.example>: Helo command rejected: Host not found"),
+    (
+        "mailbox_disabled",
+        "452 4.2.1 <news@verein.example>: mailbox temporarily disabled for incoming mail, more than 500 messages received within 60 minutes",
+    ),
+    (
+        "user_unknown",
+        "550 5.1.1 <info@old.example>... User unknown. If you feel that your IP has been blocked in error visit https://unblock.isp.example/spam",
+    ),
+    (
+        "mailbox_full",
+        "550 5.7.1 Delivery to internal host failed: 10.1.1.4 said: 452 4.2.2 <pia@example.at> Over quota (in reply to end of DATA command)",
+    ),
+    (
+        "user_unknown",
+        "550 5.7.1 Rejet : destinataire <luc@exemple.example> inconnu. Consultez https://postmaster.exemple.example/spam/blocage",
+    ),
+    ("protocol_error", "421 4.7.0 mx3.spam-quota.example Error: too many errors"),
+    ("routing_loop", "mail for unknown-users.example loops back to myself"),
+    (
+        "sender_rejected",
+        "550 5.1.8 <news@shop.example>: Sender address rejected: Please see http://www.openspf.org/why?s=mfrom;id=news%40shop.example;ip=192.0.2.4;r=mx.user-unknown.example",
+    ),
+    (
+        "server_error",
+        "450 4.1.1 <lea@example.com>: Recipient address rejected: unverified address: connect to mbox7.example.com[10.0.0.7]:24: Connection refused",
+    ),
+    (
+        "user_unknown",
+        "550 5.7.1 <tim@example.com>: Recipient address rejected: undeliverable address: host spamgw.example.com[10.0.0.7] said: 550 5.7.1 <tim@example.com>: User unknown in local recipient table (in reply to RCPT TO command)",
+    ),
+    (
+        "mailbox_full",
+        "550 5.1.1 <sales@firm.example>: Recipient address rejected: undeliverable address: host mbx.firm.example[10.2.0.3] said: 552 5.2.2 Quota exceeded (mailbox for user is full) (in reply to RCPT TO command)",
+    ),
+    ("ip_blocklisted", "550 5.1.1 Recipient not authorized, your IP has been found on a block list"),
+    (
+        "policy_rejected",
+        "550-Requested action not taken: mailbox unavailable\n550-Reject due to policy restrictions.\n550 For explanation visit https://postmaster.gmx.net/en/case?c=r0601&i=ip&v=192.0.2.1&r=0MZ",
+    ),
+    ("user_unknown", "552 1 Requested mail action aborted, mailbox not found"),
+    (
+        "mailbox_disabled",
+        "550 5.2.2 <eva@example.se>: account permanently closed by its owner, storage has been released",
+    ),
+    ("too_many_recipients", "552 5.2.2 Recipient quota exceeded: 50 recipients per message allowed, 120 given"),
+    ("rate_limited", "550 5.2.2 Daily user sending quota exceeded for bulk@shop.example. Try again in 24 hours"),
+    ("smtp_auth", "553 5.7.1 <scan@office.example>: Sender address rejected: not logged in"),
+    (
+        "dns_failure",
+        "Host or domain name not found. Name service error for name=mailbox-full.example type=MX: Host not found, try again",
+    ),
+    (
+        "domain_not_found",
+        "Host or domain name not found. Name service error for name=try-again-later.example type=AAAA: Host not found",
+    ),
+    ("domain_no_mail", "Domain blocked-sender.example does not accept mail (nullMX)"),
+    ("sender_rejected", "550 5.1.2 <news@shop.example>: Sender address rejected: Domain not found"),
+    ("tls_failed", "TLS is required, but was not offered by host mx1.mailbox-disabled.example[192.0.2.3]"),
+    (
+        "policy_rejected",
+        "550 5.7.1 TRANSPORT.RULES.RejectMessage; the message was rejected by organization policy 'Unknown users and full mailboxes'",
+    ),
+    (
+        "recipient_refused",
+        "550 5.1.1 Empfänger <h.meier@firma.example> nimmt keine Nachrichten von externen Absendern an",
+    ),
+    (
+        "server_error",
+        "421 4.2.1 mx.example.com closing for scheduled maintenance, mailboxes are unavailable; blocked deliveries resume at 06:00 UTC",
+    ),
+    (
+        "greylisted",
+        "Delivery failed, message timeout exceeded after 5 days. Last response: 450 4.7.1 Greylisted, please try again in 300 seconds",
+    ),
+    (
+        "sender_rejected",
+        "550-Callback setup failed while verifying <shop@sender.example>\n550-(result of an earlier callout reused).\n550-The initial connection, or a HELO or MAIL FROM:<> command was\n550-rejected. Refusing MAIL FROM:<> does not help fight spam, disregards\n550-RFC requirements, and stops you from receiving standard bounce\n550-messages. This host does not accept mail from domains whose servers\n550-refuse bounces.\n550 Sender verify failed",
+    ),
+    (
+        "ip_blocklisted",
+        '550-"JunkMail rejected - (mail.example.com)\n550-[192.0.2.7]:51000 is in an RBL, see\n550 https://www.spamhaus.org/query/ip/192.0.2.7"',
+    ),
+    (
+        "domain_blocklisted",
+        "550 5.1.2 Message refused: URL host go.user-unknown.example in body is listed by multi.surbl.org",
+    ),
+    ("server_error", "451 4.7.1 Virus check failed: clamd timed out, message not scanned, please try again later"),
+    ("bad_address", "SMTPUTF8 is required, but was not offered by host mx.blocked-sender.example[192.0.2.55]"),
+    ("sender_rejected", "501 5.1.7 Bad address syntax in MAIL FROM: <news@unknown_user.example>"),
+    (
+        "rdns_helo",
+        "550 5.7.1 Too many connections are not the problem: 192.0.2.33 has no PTR record, mail from hosts without reverse DNS is refused",
+    ),
+    ("rate_limited", "550 5.2.1 192.0.2.4 Too many concurrent SMTP connections; please try again later"),
+    (
+        "greylisted",
+        "550 5.7.1 <ute@example.de>: Recipient address rejected: Greylisting in action, please come back in 00:04:59",
+    ),
+    (
+        "bad_reputation",
+        "450 4.2.0 <max@example.ch>: your mail server is permanently denied here because of its poor reputation; further retries are useless",
+    ),
+    ("system_full", "452 4.2.2 Insufficient system storage, mailbox store mbx03 out of disk space"),
+    ("system_full", "451 4.2.2 Error: queue file write error: No space left on device"),
+    (
+        "mailbox_disabled",
+        "550-5.2.2 Rechazado por el filtro de destinatarios\n550 5.2.2 El buzón <ola@ejemplo.example> ha sido dado de baja definitivamente",
+    ),
+    ("mailbox_full", "550 5.7.1 A caixa postal do destinatário excedeu o limite de armazenamento"),
+    ("sender_rejected", "550 5.1.1 Mittente rifiutato: il dominio del mittente non esiste"),
+    ("user_unknown", "550 5.7.1 <jan@przyklad.example>: Nie ma takiego użytkownika"),
+    ("virus_attachment", "554 5.6.0 Bericht geweigerd: de bijlage bevat een virus (Win.Trojan.Mailbox-Full-1)"),
+    ("recipient_refused", "550 5.1.1 Получатель <ivan@primer.example> не принимает письма с вашего адреса"),
+    ("mailbox_full", "550 5.1.1 收件人邮箱容量已满"),
+    ("recipient_refused", "550 5.1.1 宛先は存在しますが、受信者の受信拒否設定により配信できません"),
+    ("rdns_helo", "550 5.7.1 <kai@elsewhere.example>... Relaying denied. IP name lookup failed [192.0.2.9]"),
+    (
+        "unknown",
+        "554 5.0.0 Message could not be delivered. Please contact the administrator of greylist-blocked.example",
+    ),
+    (
+        "local_delivery",
+        'Command died with status 127: "/usr/local/bin/spam-quota kim". Command output: sh: /usr/local/bin/spam-quota: not found',
+    ),
+    (
+        "local_delivery",
+        "cannot update mailbox /var/mail/kim for user kim. unable to lock for exclusive access: Resource temporarily unavailable",
+    ),
+    ("message_too_big", "552 5.2.2 Message size of 31 MB exceeds the quota of 25 MB for a single message"),
+    (
+        "message_malformed",
+        "554 5.7.1 Spam filter: header check failed, two Subject: and no Date: header (RFC 5322 section 3.6)",
+    ),
+    ("protocol_error", "503 5.5.1 Mailbox unavailable: MAIL command must be issued before RCPT"),
+    ("timeout", "421 lists.mailbox-full.example: SMTP command timeout - closing connection"),
+    ("mailbox_disabled", "550 5.1.1 Recipient address rejected: this alias is currently deactivated by its owner"),
+    (
+        "greylisted",
+        "SMTP error from remote mail server after RCPT TO:<lou@example.be>: 450 4.2.0 <lou@example.be>: Recipient address rejected: Greylisted: retry timeout exceeded",
+    ),
+    (
+        "routing_loop",
+        "554 5.4.14 Hop count exceeded - possible mail loop ATTR34 [DB5EUR03FT012.eop-EUR03.prod.protection.outlook.com]",
+    ),
+    ("user_unknown", "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"),
+    (
+        "rate_limited",
+        "451 4.7.500 Server busy. Please try again later from [192.0.2.5]. (S77719) [AM7EUR06FT033.eop-eur06.prod.protection.outlook.com]",
+    ),
+    (
+        "domain_blocklisted",
+        "550 5.7.1 Service unavailable, MailFrom domain is listed in Spamhaus. To request removal from this list see https://www.spamhaus.org/query/lookup/ (S8002)",
+    ),
+    (
+        "user_unknown",
+        "550 5.7.1 Unknown recipient <zoe@example.ie>. Repeated attempts to invalid recipients will get your server blacklisted as a spam source.",
+    ),
+    ("server_error", "550 5.1.1 <zoe@example.ie>: user lookup failed, backend database unavailable"),
+    (
+        "ip_blocklisted",
+        "554 5.1.1 Your host has sent mail to 214 nonexistent mailboxes on our network this week and has a poor sender score",
+    ),
 ]
 """The same words where they deny nothing."""
 

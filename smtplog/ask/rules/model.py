@@ -18,7 +18,7 @@ from smtplog.ask.rules.wording import Seen, parents
 STEPS = ("provider", "text", "enhanced", "basic", "state")
 PERSISTENCES = ("hard", "soft", "block")
 ACTORS = ("sender", "recipient", "receiver", "network", "nobody", "local", "human")
-ASIDE = 12
+ASIDE = 24
 """Words that an aside has at most."""
 
 
