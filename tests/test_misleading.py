@@ -2026,6 +2026,241 @@ CONDITIONS = [
         "ip_blocklisted",
         "554 5.1.1 Your host has sent mail to 214 nonexistent mailboxes on our network this week and has a poor sender score",
     ),
+    ("relay_denied", "554 5.7.1 <user.unknown@greylisting-tests.example>: Relay access denied"),
+    (
+        "mailbox_full",
+        "452-4.2.2 The recipient's inbox is out of storage space and inactive. Please direct\n452-4.2.2 the recipient to\n452 4.2.2  https://support.google.com/mail/?p=OverQuotaTemp 5b1f17b1804b1-45871daec68si132064 - gsmtp",
+    ),
+    (
+        "spam_content",
+        '550 5.7.1 Message with subject "Your mailbox is full - quota exceeded, user unknown?" was classified as spam (score 14.2, required 5.0)',
+    ),
+    ("policy_rejected", "550 permanent failure for one or more recipients (anna@example.org:blocked)"),
+    (
+        "greylisted",
+        "450 4.2.0 <nosuchuser@example.org>: Recipient address rejected: Greylisted, see http://postgrey.schweikert.ch/help/quota.example.org.html",
+    ),
+    (
+        "message_too_big",
+        "552-5.2.3 Your message exceeded Google's message size limits. To view our\n552-5.2.3 message size guidelines, visit\n552 5.2.3 https://support.google.com/mail/?p=MaxSizeError a640c23a62f3a-a35f1si1173 - gsmtp",
+    ),
+    (
+        "bad_reputation",
+        "550 csi.mimecast.org Poor Reputation Sender. - https://community.mimecast.com/docs/DOC-1369#550 [invalid-recipient-KxC2pMFROnGk]",
+    ),
+    (
+        "server_error",
+        "554 5.7.1 Service unavailable; Client host [192.0.2.61] blocked using zen.spamhaus.org; Error: open resolver; https://www.spamhaus.org/returnc/pub/192.0.2.53",
+    ),
+    (
+        "recipient_rate_limited",
+        "450-4.2.1 The user you are trying to contact is receiving mail at a rate that\n450-4.2.1 prevents additional messages from being delivered. Please resend your\n450-4.2.1 message at a later time. If the user is able to receive mail at that\n450-4.2.1 time, your message will be delivered. For more information, go to\n450 4.2.1  https://support.google.com/mail/?p=ReceivingRate d9443c01a7336 - gsmtp",
+    ),
+    (
+        "bad_reputation",
+        "554 IP=192.0.2.14 - None/bad reputation. Ask your postmaster for help or to contact tobr@rx.t-online.de for reset. (NOWL)",
+    ),
+    (
+        "rdns_helo",
+        "554-web.de (mxweb112) Nemesis ESMTP Service not available\n554-No SMTP service\n554-Bad DNS PTR resource record.\n554 For explanation visit https://postmaster.web.de/en/error-messages?ip=192.0.2.33&c=rdns",
+    ),
+    (
+        "ip_blocklisted",
+        "553 5.7.2 [TSS09] All messages from 192.0.2.9 will be permanently deferred; Retrying will NOT succeed. See https://postmaster.yahooinc.com/error-codes",
+    ),
+    (
+        "rate_limited",
+        "550 Domain frequency limited [MBI7wJfBqGtYxBRPQv3Y8g== IP: 192.0.2.71]. https://service.mail.qq.com/detail/122/173",
+    ),
+    (
+        "spam_content",
+        "554 DT:SPM 163 mx13,EcCowACXfHyRq0ZU_7.9821S3 1414965138,please see http://mail.163.com/help/help_spam_16.htm?ip=192.0.2.4&hostid=mx13&time=1414965138&reason=user_not_found",
+    ),
+    (
+        "virus_attachment",
+        "552-5.7.0 This message was blocked because its content presents a potential\n552-5.7.0 security issue. Please visit\n552-5.7.0  https://support.google.com/mail/?p=BlockedMessage to review our\n552 5.7.0 message content and attachment content guidelines. 00721157ae682 - gsmtp",
+    ),
+    (
+        "sender_rejected",
+        "550-Verification failed for <news@shop.example>\n550-Called:   192.0.2.3\n550-Sent:     RCPT TO:<news@shop.example>\n550-Response: 550 5.1.1 <news@shop.example>: Recipient address rejected: User unknown in virtual mailbox table\n550 Sender verify failed",
+    ),
+    (
+        "domain_blocklisted",
+        "554 5.7.1 Service unavailable; Sender address [bounce@mail.promo.example] blocked using dbl.spamhaus.org; https://www.spamhaus.org/query/domain/promo.example",
+    ),
+    ("unknown", "554 5.0.0 Transaction failed - for assistance contact postmaster@greylist.spamhaus-user.example"),
+    (
+        "policy_rejected",
+        "550 SPF/DKIM checks passed; rejected by local policy, mail from your country is not accepted here (no blacklist involved)",
+    ),
+    (
+        "server_error",
+        "421 4.3.2 mailbox-full-test.example Service not available, server is shutting down for maintenance, closing transmission channel",
+    ),
+    ("mailbox_full", "552 5.1.1 hhtzumeItI371 Boite du destinataire pleine. Recipient overquota. OFR_417 [417]"),
+    (
+        "user_unknown",
+        "550 5.4.1 Recipient address rejected: Access denied. [AM6EUR05FT048.eop-eur05.prod.protection.outlook.com 2024-05-02T09:12:11.337Z 08DC69C9B1F1A6B1]",
+    ),
+    (
+        "rate_limited",
+        "550 5.1.1 192.0.2.77 has exceeded the maximum number of messages allowed per hour, please try again later. IB607",
+    ),
+    (
+        "user_unknown",
+        "550 5.7.1 <j.meier@corp.example>: Recipient address rejected: User unknown in relay recipient table",
+    ),
+    (
+        "ip_blocklisted",
+        "550 5.1.1 Rejected: 192.0.2.10 is listed at zen.spamhaus.org, see https://check.spamhaus.org/query/ip/192.0.2.10",
+    ),
+    ("virus_attachment", "552 5.2.2 Message rejected: attachment 'invoice.exe' has a forbidden file type (.exe)"),
+    (
+        "greylisted",
+        "450 4.1.1 <bob@example.net>: Recipient address rejected: Policy Rejection: greylisting in effect, retry in 300 seconds",
+    ),
+    ("user_unknown", "550 5.2.1 <k.wolf@gmx.example>... User unknown"),
+    ("sender_rejected", "553 5.1.1 <ceo@shop.example>: Sender address rejected: not owned by user info@shop.example"),
+    (
+        "sender_auth_failed",
+        "550-5.7.27 Your email has been blocked because the sender is unauthenticated.\n550-5.7.27 Gmail requires all senders to authenticate with SPF.\n550-5.7.27  SPF [shop.example] with ip: [192.0.2.20] = did not pass\n550 5.7.27 https://support.google.com/mail/answer/81126#authentication - gsmtp",
+    ),
+    (
+        "rdns_helo",
+        "421-4.7.23 The IP address sending this message does not have a PTR record\n421-4.7.23 setup, or the corresponding forward DNS entry does not match the sending\n421-4.7.23 IP. To protect users from spam, your email has been temporarily rate limited.\n421 4.7.23 https://support.google.com/mail/answer/81126#ip-practices - gsmtp",
+    ),
+    (
+        "tls_failed",
+        "421-4.7.29 Your email has been rate limited because this message wasn't sent\n421-4.7.29 over a TLS connection. Gmail requires all bulk email senders to use\n421 4.7.29 TLS/SSL for SMTP connections. https://support.google.com/a/answer/81126 - gsmtp",
+    ),
+    ("user_unknown", "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"),
+    (
+        "recipient_refused",
+        "550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required; Delivery restriction check failed because the sender was not authenticated when sending to this group",
+    ),
+    ("rdns_helo", "450 4.3.5 <mail.internal.local>: Helo command rejected: Host not found"),
+    (
+        "user_unknown",
+        "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302). [DB5EUR01FT023.eop-EUR01.prod.protection.outlook.com]",
+    ),
+    (
+        "bad_address",
+        "553 5.1.1 <jürgen@umlaut.example>: SMTPUTF8 is required, but was not offered by host mx.umlaut.example[192.0.2.88]",
+    ),
+    ("too_many_recipients", "552 5.2.2 Too many recipients specified for this message, limit is 50"),
+    (
+        "message_malformed",
+        "550-5.7.1 [192.0.2.45      11] Messages missing a valid messageId header are not\n550-5.7.1 accepted. For more information, go to\n550 5.7.1 https://support.google.com/mail/?p=RfcMessageNonCompliant - gsmtp",
+    ),
+    ("sender_auth_failed", "550 5.7.5 Permanent Error Evaluating DMARC Policy"),
+    ("connection_failed", "connect to mx.greylist-rbl.example[192.0.2.1]:25: Connection refused"),
+    (
+        "timeout",
+        "lost connection with mx1.spamhaus-filter.example[192.0.2.12] while sending end of data -- message may be sent more than once",
+    ),
+    ("timeout", "conversation with overquota.example[192.0.2.99] timed out while sending RCPT TO"),
+    (
+        "dns_failure",
+        "Host or domain name not found. Name service error for name=nosuchuser.example type=MX: Host not found, try again",
+    ),
+    (
+        "domain_not_found",
+        "Host or domain name not found. Name service error for name=blocked-mailbox.invalid type=AAAA: Host not found",
+    ),
+    ("tls_failed", "TLS is required, but was not offered by host mx.auth-required.example[192.0.2.31]"),
+    ("domain_no_mail", "Domain mailbox-full.example does not accept mail (nullMX)"),
+    ("routing_loop", "mail for relay-denied.example loops back to myself"),
+    (
+        "mailbox_full",
+        "    **********************************************\n    **      THIS IS A WARNING MESSAGE ONLY      **\n    ... while talking to mx.example.com.:\n>>> RCPT To:<pat@example.com>\n<<< 452 4.2.2 Mailbox full\n<pat@example.com>... Deferred: 452 4.2.2 Mailbox full\nMessage could not be delivered for 5 days\nMessage will be deleted from queue",
+    ),
+    (
+        "connection_failed",
+        "delivery temporarily suspended: connect to mail.account-suspended.example[192.0.2.17]:25: No route to host",
+    ),
+    (
+        "ip_blocklisted",
+        "host mx1.unknown-user.example[192.0.2.55] refused to talk to me: 554 5.7.1 Service unavailable; Client host [198.51.100.7] blocked using bl.spamcop.net; Blocked - see https://www.spamcop.net/bl.shtml?198.51.100.7",
+    ),
+    (
+        "smtp_auth",
+        "SASL authentication failed; server smtp.relay.example[192.0.2.62] said: 535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6",
+    ),
+    ("local_delivery", 'Command time limit exceeded: "/usr/local/bin/spam-quota-check -u unknown.user"'),
+    ("connection_failed", "connect to mail.example.org[private/dovecot-lmtp]: No such file or directory"),
+    ("tls_failed", "TLSA lookup error for mx.dane.example:25"),
+    (
+        "routing_loop",
+        "554 5.4.14 Hop count exceeded - possible mail loop ATTR34 [VI1EUR04FT012.eop-eur04.prod.protection.outlook.com]",
+    ),
+    ("system_full", "452 4.3.1 Insufficient system resources (UsedDiskSpace[D:\\Exchange\\Mailbox\\Queue])"),
+    (
+        "bad_reputation",
+        "554 5.4.7 [internal] message timeout (exceeded max time, last transfail: 421 4.7.0 [TSS04] Messages from 192.0.2.8 temporarily deferred due to unexpected volume or user complaints - 4.16.55.1)",
+    ),
+    (
+        "message_too_big",
+        "message size 31457280 exceeds size limit 26214400 of server mx.quota-exceeded.example[192.0.2.6]",
+    ),
+    (
+        "recipient_rate_limited",
+        "550 Mailbox unavailable or access denied [MUFvHhb1ZVZdS1w== IP: 192.0.2.7]. https://service.mail.qq.com/detail/122/169",
+    ),
+    (
+        "server_error",
+        "450 4.1.1 <bob@example.org>: Recipient address rejected: unverified address: connect to backend.example.org[10.0.0.5]:25: Connection timed out",
+    ),
+    (
+        "routing_loop",
+        "550 5.1.1 <bob@example.org>: Recipient address rejected: undeliverable address: mail for example.org loops back to myself",
+    ),
+    (
+        "sender_rejected",
+        "550 5.1.0 <me@sender.example>: Sender address rejected: User unknown in virtual mailbox table",
+    ),
+    (
+        "user_unknown",
+        "550 Message was not accepted -- invalid mailbox.  Local mailbox spam.filter@mail.ru is unavailable: user not found",
+    ),
+    (
+        "user_unknown",
+        "550 Message was not accepted -- invalid mailbox.  Local mailbox olga@mail.ru is unavailable: user is terminated",
+    ),
+    (
+        "user_unknown",
+        "554 delivery error: dd This user doesn't have a yahoo.com account (quota_exceeded@yahoo.com) [0] - mta1.mail.policy-block.yahoo.com",
+    ),
+    ("mailbox_disabled", "450 4.2.1 mailbox temporarily disabled: lee@campus.example"),
+    (
+        "user_unknown",
+        "550-5.1.1 <ines@firma.example>: user unknown here.\n550-Note: continued attempts to deliver to invalid recipients may result in your IP\n550 address being rate limited or added to our blocklist.",
+    ),
+    ("rate_limited", "421 4.7.0 Too many unknown users from 192.0.2.44, closing transmission channel; try again later"),
+    (
+        "recipient_refused",
+        "550 5.1.1 <staff-all@uni.example>: Recipient address rejected: Access denied, only list members may post to this address",
+    ),
+    (
+        "mailbox_full",
+        "550 Benutzer hat das Speichervolumen ueberschritten. / User has exhausted allowed storage space.",
+    ),
+    (
+        "user_unknown",
+        "550 #5.1.1 Siamo spiacenti, non esiste nessun utente con questo nome (casella@piena.example); verificare anche eventuali blocchi o quota",
+    ),
+    (
+        "user_unknown",
+        "550 Invalid Recipient - https://community.mimecast.com/docs/DOC-1369#550 [policy-block-greylist.uk23]",
+    ),
+    ("user_unknown", "550 sorry, your envelope recipient is in my badrcptto list (#5.7.1)"),
+    ("mailbox_disabled", "551 5.1.6 User has moved permanently; please try <bob@new-blocked.example>"),
+    ("user_unknown", "User relay.denied (relay.denied@company.example) not listed in Domino Directory"),
+    (
+        "greylisted",
+        "450 4.1.1 <eva@example.se>: Recipient address rejected: unverified address: host lmtp.example.se[10.1.1.2] said: 451 4.7.1 <eva@example.se>: Greylisting in action, please come back later (in reply to RCPT TO command)",
+    ),
+    ("user_unknown", "450 4.1.1 <tom@example.dk>: Recipient address rejected: User unknown in local recipient table"),
+    ("protocol_error", "554 5.5.1 Error: no valid recipients"),
 ]
 """The same words where they deny nothing."""
 
