@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtplog.ask import diagnose, rules
+from smtplog.ask.explain import explain_jsonl
 from smtplog.ask.rules import Rule, wording
 from smtplog.errors import QueryError
 from smtplog.read import grammar
@@ -727,7 +728,7 @@ def test_json_lines_are_answered_one_by_one_in_their_order():
         json.dumps({"reply": "550 zzz", "status": 3}),
         json.dumps([1]),
     ]
-    got = [json.loads(line) for line in diagnose.explain_jsonl(asked)]
+    got = [json.loads(line) for line in explain_jsonl(asked)]
     assert [g.get("reason", "error") for g in got] == [
         "mailbox_full",
         "error",
@@ -739,3 +740,29 @@ def test_json_lines_are_answered_one_by_one_in_their_order():
     assert [i for i, g in enumerate(got, 1) if "error" in g and f"line {i}" in g["error"]] == [2, 3, 5, 6]
     assert got[0]["rule"] == "quota"
     assert got[0]["enhanced_code_meaning"] == "the mailbox is full (trouble that stays)"
+
+
+@pytest.mark.parametrize(
+    ("text", "context", "actor"),
+    [
+        ("451 4.3.5 Server configuration problem", {"status": "temp_rejected"}, "local"),
+        ("451 4.3.5 Server configuration problem", {"status": "deferred"}, "receiver"),
+        ("452 4.3.1 Insufficient system storage", {"status": "temp_rejected"}, "local"),
+        ("452 4.3.1 Insufficient system storage", {"status": "deferred", "relay_name": "mx.example.com"}, "receiver"),
+        ("connect to 127.0.0.1[127.0.0.1]:10024: Connection refused", {"status": "deferred"}, "local"),
+        ("connect to mx.example.com[192.0.2.1]:25: Connection refused", {"status": "deferred"}, "network"),
+        ("connect to mx1.example.org[private/dovecot-lmtp]: Connection refused", {"status": "deferred"}, "local"),
+        ("connect to mx1.example.org[/var/run/lmtp]: No such file or directory", {"status": "deferred"}, "local"),
+        ("lost connection with 127.0.0.1[127.0.0.1] while sending end of data", {"status": "deferred"}, "local"),
+        ("451 4.3.0 Error in processing, id=1", {"status": "deferred", "relay_name": "localhost"}, "local"),
+        ("temporary failure", {"status": "deferred", "relay_name": "local", "enhanced_code": "4.3.0"}, "local"),
+        ("550 5.1.1 <x@example.org>: User unknown", {"status": "bounced", "relay_name": "127.0.0.1"}, "sender"),
+        ("host mx.example.com[192.0.2.1] said: 451 4.3.5 Server configuration problem (host 127.0.0.1[127.0.0.1] said: no)", {"status": "deferred"}, "receiver"),
+    ],
+)  # fmt: skip
+def test_whether_it_is_us_or_them(text: str, context: dict[str, str], actor: str) -> None:
+    found = diagnose.reply(text, **context)  # type: ignore[arg-type]
+    assert found.actor == actor
+    assert ("your side" in found.hint) == (actor == "receiver")
+    frame = pl.DataFrame([{"detail": text, **context}])
+    assert diagnose.column(frame)["actor"].to_list() == [actor]

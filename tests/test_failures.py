@@ -23,7 +23,7 @@ TEXTS = {
 }
 
 
-def told(*rows: tuple[str, str, str | None]) -> Failures:
+def told(*rows: tuple[str, str, str | None], top: int = 50) -> Failures:
     """What is said of deliveries, given as address, status and text, an hour apart."""
     frame = pl.DataFrame(
         [
@@ -37,7 +37,7 @@ def told(*rows: tuple[str, str, str | None]) -> Failures:
         ],
         infer_schema_length=None,
     )  # fmt: skip
-    found = Failures()
+    found = Failures(top=top)
     found.take([{"deliveries": frame.hstack(diagnose.column(frame))}])
     return found
 
@@ -202,3 +202,38 @@ def test_texts_of_no_known_reason_that_differ_in_numbers_only_are_one_wording():
 def test_every_kind_of_block_can_be_an_incident():
     reasons = diagnose.built_in().reasons.values()
     assert [reason.name for reason in reasons if reason.persistence == "block" and not reason.is_shared] == []
+
+
+def test_what_this_host_refused_stands_apart_from_what_others_did():
+    found = told(
+        ("a@example.com", "bounced", UNKNOWN_USER.format("a@example.com")),
+        ("b@example.com", "rejected", UNKNOWN_USER.format("b@example.com")),
+    )
+    assert [(row["operator"], row["is_refusal"], row["statuses"]) for row in found.groups] == [
+        ("example.com", False, ["bounced"]),
+        ("example.com", True, ["rejected"]),
+    ]
+    out = StringIO()
+    show.show(found, "text", out)
+    assert "user_unknown at example.com\n" in out.getvalue()
+    assert "user_unknown at example.com, refused by this host\n" in out.getvalue()
+
+
+def test_where_this_host_is_at_fault_it_is_named_whosever_mail_it_was():
+    down = "connect to 127.0.0.1[127.0.0.1]:10024: Connection refused"
+    rows = [(f"u{n}@d{n}.example", "deferred", down, None, n) for n in range(9)]
+    (row,) = at_once(*rows).groups
+    assert (row["operator"], row["actor"], row["recipients"], row["is_incident"]) == ("this host", "local", 9, True)
+    assert "Start the service" in row["hint"]
+    (row,) = at_once(*rows, *((f"v{n}@example.com", "sent", None, HOP, n % 9) for n in range(90))).groups
+    assert not row["is_incident"]
+
+
+def test_groups_that_are_not_shown_are_counted():
+    found = told(
+        ("a@example.com", "bounced", TEXTS["dead"]), ("b@example.com", "deferred", TEXTS["grey"]), top=1
+    )  # fmt: skip
+    out = StringIO()
+    show.show(found, "text", out)
+    assert len(found.groups) == found.more == 1
+    assert "1 smaller group not shown (--top)" in out.getvalue()

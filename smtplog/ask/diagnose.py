@@ -11,9 +11,7 @@ answer.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -24,18 +22,23 @@ from smtplog.read import grammar
 from smtplog.smtp import replies
 
 __all__ = [
-    "SUCCESSES", "Diagnosis", "RuleSet", "Suppression", "built_in", "column", "explain_jsonl", "load_rules", "reply",
+    "REFUSED_HERE", "SUCCESSES", "Diagnosis", "RuleSet", "Suppression", "built_in", "column", "load_rules", "reply",
     "suppression", "wording",
 ]  # fmt: skip
 
 SUCCESSES = frozenset({"delivered", "sent", "expanded", "discarded", "held", "cancelled"})
 """Statuses that are no failure: nothing to diagnose."""
+REFUSED_HERE = frozenset({"rejected", "temp_rejected"})
+"""Statuses of mail that this host itself turned away."""
 _NOT_FINAL = SUCCESSES | {"deferred", "temp_rejected"}
 _BEFORE_RECIPIENT = frozenset({"connect", "greeting", "helo", "starttls", "auth", "mail"})
 _SAME_STAGE = {"ehlo": "helo", "lhlo": "helo"}
 """The verbs themselves name the stage, too."""
 _OF_THE_SESSION = frozenset({500, 502, 503, 504, 521, 523, 530, 534, 535, 538})
 """Codes that speak of commands, login and encryption (RFC 5321 s.4.2.2, RFC 4954, RFC 3207), never of one mailbox."""
+_REFUSING = frozenset({"receiver"})
+_AT_HOME = _REFUSING | {"network"}
+"""Who must act, where that is this host's own administrator: it refused by itself; it is also what was asked."""
 _SURE_STEPS = frozenset({"provider", "text", "enhanced"})
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _BY_CODE = {2: None, 3: None, 4: "soft", 5: "hard"}
@@ -100,6 +103,8 @@ class _Question(NamedTuple):
     enhanced_code: str | None
     reply_code: int | None
     status: str | None
+    is_here: bool
+    """Was it a server of this same host that was asked?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +119,16 @@ class _Verdict:
     code: int | None
     enhanced_code: str | None
     stage: str | None
+    at_home: frozenset[str]
+    """Who is this host's own administrator here."""
 
     def placed(self, reasons: RuleSet) -> tuple[str, str | None, str | None, str]:
         """reason, detail, persistence, actor."""
         rule = self.hit.rule if self.hit else None
         reason = reasons.reasons[rule.reason if rule else "unknown"]
         detail = rule.detail if rule else None
-        actor = rule.actor if rule and rule.actor else reason.actor
+        actor = "local" if reason.actor in self.at_home else reason.actor
+        actor = rule.actor if rule and rule.actor else actor
         return reason.name, detail, self._persistence(rule, reason), actor
 
     def _persistence(self, rule: Rule | None, reason: Reason) -> str | None:
@@ -160,7 +168,8 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
             hit = _asked(rules, rules.known(around.seen), told, "provider", "text", textual_only=True)
             scope, offset = (around, 0) if hit else (scope, offset)
         hit = hit or asked("enhanced", "basic", "state")
-    return _Verdict(hit, scope, offset, (peeled.start, peeled.end), code, enhanced, stage)
+    at_home = _AT_HOME if question.is_here else _REFUSING if question.status in REFUSED_HERE else frozenset()
+    return _Verdict(hit, scope, offset, (peeled.start, peeled.end), code, enhanced, stage, at_home)
 
 
 def _asked(
@@ -200,18 +209,22 @@ def reply(
     template, places = wording.template_with_places(text)
     host = relay_name or wording.answerer(text)
     operators = rules.providers_of_host(host) if host else frozenset()
-    verdict = _decide(_Question(template, operators, stage, enhanced_code, reply_code, status), rules)
+    is_here = wording.is_here(text, host)
+    verdict = _decide(_Question(template, operators, stage, enhanced_code, reply_code, status, is_here), rules)
     reason_name, detail, persistence, actor = verdict.placed(rules)
     rule = verdict.hit.rule if verdict.hit else None
     reason = rules.reasons[reason_name]
     inner = _raw(text, places, *verdict.inner)
+    hints = [rule.hint if rule else None, reason.hint]
+    if actor == "local" and reason.hint_here:
+        hints.insert(1 if rule and rule.is_own else 0, reason.hint_here)
     return Diagnosis(
         reason=reason_name,
         reason_detail=detail,
         persistence=persistence,
         actor=actor,
         meaning=reason.meaning,
-        hint=rule.hint if rule and rule.hint else reason.hint,
+        hint=next(filter(None, hints)),
         retry=reason.retry,
         retry_when=reason.retry_when,
         retry_after_s=_wait(inner) if reason.retry == "yes" else None,
@@ -273,7 +286,8 @@ def column(frame: pl.DataFrame, rules: RuleSet | None = None) -> pl.DataFrame:
     hosts = failed.get_column("relay_name")
     if hosts.null_count():
         hosts = failed.select(pl.coalesce("relay_name", wording.answerer_column(pl.col("text")))).to_series()
-    asked = failed.with_columns(_operators(hosts, rules)).group_by(_Question._fields).agg("row")
+    is_here = wording.is_here_column(pl.col("text"), pl.lit(hosts))
+    asked = failed.with_columns(_operators(hosts, rules), is_here=is_here).group_by(_Question._fields).agg("row")
     answers = [_answer(question, rules) for question in asked.select(_Question._fields).iter_rows()]
     columns = zip(*answers, strict=True) if answers else ((),) * len(_OUTPUTS)
     said = pl.DataFrame([pl.Series(n, v, pl.String) for n, v in zip(_OUTPUTS, columns, strict=True)])
@@ -360,32 +374,3 @@ def _is_final(diagnosis: Diagnosis, status: str | None) -> bool:
         and status not in _NOT_FINAL
         and diagnosis.stage not in _BEFORE_RECIPIENT
     )
-
-
-def explain_jsonl(lines: Iterable[str], rules: RuleSet | None = None) -> Iterator[str]:
-    """JSON objects in, one diagnosis per line out, in the same order.
-
-    Args:
-        lines: each a JSON object with `reply` and optionally `relay_name`, `stage`, `enhanced_code`, `reply_code`,
-            `status`.
-        rules: what `load_rules` returned; default: the built-in rules.
-
-    Yields:
-        The fields of `Diagnosis`; for a line that cannot be read, an object whose `error` says why.
-    """
-    for number, line in enumerate(lines, 1):
-        yield json.dumps(_explained(line, number, rules), ensure_ascii=False)
-
-
-def _explained(line: str, number: int, rules: RuleSet | None) -> dict[str, Any]:
-    try:
-        asked = json.loads(line)
-    except ValueError as error:
-        return {"error": f"line {number} is no JSON: {error}"}
-    if not isinstance(asked, dict) or not isinstance(asked.get("reply"), str):
-        return {"error": f"line {number}: an object with a text `reply` is needed"}
-    context = {k: asked.get(k) for k in ("relay_name", "stage", "enhanced_code", "reply_code", "status")}
-    wrong = [k for k, v in context.items() if v is not None and not isinstance(v, int if k == "reply_code" else str)]
-    if wrong:
-        return {"error": f"line {number}: {wrong[0]} is to be {'a number' if wrong[0] == 'reply_code' else 'a text'}"}
-    return asdict(reply(asked["reply"], rules=rules, **context))

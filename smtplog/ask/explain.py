@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from smtplog.ask import diagnose
 from smtplog.ask.diagnose import Diagnosis
@@ -85,3 +87,32 @@ def _session(session: Session, relay: str | None, rules: diagnose.RuleSet | None
                     yield Answer(
                         "transcript", diagnose.reply(text, relay_name=host, reply_code=reply.code, rules=rules)
                     )
+
+
+def explain_jsonl(lines: Iterable[str], rules: diagnose.RuleSet | None = None) -> Iterator[str]:
+    """JSON objects in, one diagnosis per line out, in the same order.
+
+    Args:
+        lines: each a JSON object with `reply` and optionally `relay_name`, `stage`, `enhanced_code`, `reply_code`,
+            `status`.
+        rules: what `load_rules` returned; default: the built-in rules.
+
+    Yields:
+        The fields of `Diagnosis`; for a line that cannot be read, an object whose `error` says why.
+    """
+    for number, line in enumerate(lines, 1):
+        yield json.dumps(_explained(line, number, rules), ensure_ascii=False)
+
+
+def _explained(line: str, number: int, rules: diagnose.RuleSet | None) -> dict[str, Any]:
+    try:
+        asked = json.loads(line)
+    except ValueError as error:
+        return {"error": f"line {number} is no JSON: {error}"}
+    if not isinstance(asked, dict) or not isinstance(asked.get("reply"), str):
+        return {"error": f"line {number}: an object with a text `reply` is needed"}
+    context = {k: asked.get(k) for k in ("relay_name", "stage", "enhanced_code", "reply_code", "status")}
+    wrong = [k for k, v in context.items() if v is not None and not isinstance(v, int if k == "reply_code" else str)]
+    if wrong:
+        return {"error": f"line {number}: {wrong[0]} is to be {'a number' if wrong[0] == 'reply_code' else 'a text'}"}
+    return asdict(diagnose.reply(asked["reply"], rules=rules, **context))

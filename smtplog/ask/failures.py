@@ -22,7 +22,6 @@ _COLUMNS = frozenset(
      "reply_text", "detail", "stage", "reason", "reason_detail", "persistence", "actor", "is_internal"}
 )  # fmt: skip
 _CONTEXT = ("relay_name", "stage", "enhanced_code", "reply_code", "status")
-_INBOUND = ("rejected", "temp_rejected")
 _INCIDENT_RECIPIENTS = 5
 _INCIDENT_WINDOW, _INCIDENT_STEP = "1h", "15m"
 _INCIDENT_SHARE = 0.25
@@ -31,8 +30,10 @@ _OUTAGE_OPERATORS, _OUTAGE_SHARE = 5, 0.5
 """The same reason at so many operators within the hour, and for so much of all mail, is an outage of this host's own, if
 none of them has half of it."""
 SEVERAL = "several operators"
+HERE = "this host"
+"""Where its own administrator must act, whosever mail it was."""
 _INCIDENT = ("incident_recipients", "incident_at", "incident_until")
-_KEYS = ("reason", "operator")
+_KEYS = ("reason", "operator", "is_refusal")
 _TREND_ATTEMPTS = 4
 """Of fewer attempts no trend is told."""
 
@@ -47,8 +48,10 @@ class Failures:
         top: groups to give out.
 
     Attributes:
-        groups: reason x operator, incidents first, then the largest. Of an incident `incident_recipients` were hit
+        groups: reason x operator, incidents first, then the largest; what this host refused itself (`is_refusal`) stands
+            apart from what others did. Of an incident `incident_recipients` were hit
             from `incident_at` to `incident_until`, its busiest hour.
+        more: how many groups there are beside those.
         unclassified: texts of no known reason by their wording.
     """
 
@@ -56,6 +59,7 @@ class Failures:
     rules: diagnose.RuleSet | None = None
     top: int = 50
     groups: list[dict[str, Any]] = field(default_factory=list)
+    more: int = 0
     unclassified: list[dict[str, Any]] = field(default_factory=list)
     _whole: pl.DataFrame | None = None
     _arrived: list[pl.DataFrame] = field(default_factory=list)
@@ -80,11 +84,15 @@ class Failures:
         if not kept:
             return
         whole = pl.concat(kept)
-        whole = whole.with_columns(operator=_operators(whole, self.rules))
+        is_refusal = pl.col("status").is_in(list(diagnose.REFUSED_HERE))
+        named = _operators(whole, self.rules)
+        at = pl.when(pl.col("actor") == "local").then(pl.lit(HERE)).otherwise(named)
+        whole = whole.with_columns(operator=at, is_refusal=is_refusal)
         through = pl.concat(passed)
         whole = _outages(whole, through, self.rules)
         incidents = _incidents(whole, through, self.rules)
         self.groups = _groups(whole, incidents, self.top, self.rules)
+        self.more = whole.select(_KEYS).n_unique() - len(self.groups)
         self.unclassified = _clusters(whole.filter(pl.col("reason") == "unknown"), self.top)
         self._whole = whole
 
@@ -95,12 +103,13 @@ class Failures:
 
 
 def _passed(came: pl.DataFrame, rules: diagnose.RuleSet | None) -> pl.DataFrame:
-    """How much mail arrived in each minute, by operator, and for each domain: what came in is refused by domain."""
+    """How much mail arrived in each minute: by operator; for each domain, for what came in is refused by domain; at all."""
     named = came.select("recipient_domain", _operators(came, rules), minute=pl.col("at").dt.truncate("1m"))
     of_domains = named.filter(pl.col("recipient_domain") != pl.col("operator")).with_columns(
         operator=pl.col("recipient_domain")
     )
-    both = pl.concat([named.with_columns(is_domain=False), of_domains.with_columns(is_domain=True)])
+    here = named.with_columns(operator=pl.lit(HERE))
+    both = pl.concat([named.with_columns(is_domain=False), pl.concat([of_domains, here]).with_columns(is_domain=True)])
     return both.group_by("operator", "is_domain", "minute").agg(arrived=pl.len())
 
 
@@ -163,7 +172,7 @@ def _hours(whole: pl.DataFrame, rules: diagnose.RuleSet | None, keys: tuple[str,
     """
     reasons = (rules or diagnose.built_in()).reasons
     alike = [name for name, reason in reasons.items() if reason.is_shared]
-    is_ours = pl.col("status").is_in(_INBOUND) & (pl.col("actor") != "receiver")
+    is_ours = pl.col("is_refusal") & (pl.col("actor") != "local")
     return (
         whole.filter(pl.col("reason").is_in(alike) & ~is_ours & pl.col("at").is_not_null())
         .select(*_KEYS, "at", "recipient", moment=pl.col("at"), named=pl.col("operator"))
@@ -220,7 +229,7 @@ def _groups(
         )
         .join(incidents, on=_KEYS, how="left", nulls_equal=True)
         .with_columns(is_incident=pl.col("incident_at").is_not_null())
-        .sort("is_incident", "recipients", "attempts", *_KEYS, descending=[True, True, True, False, False])
+        .sort("is_incident", "recipients", "attempts", *_KEYS, descending=[True] * 3 + [False] * len(_KEYS))
         .head(top)
     )  # fmt: skip
     rows = grouped.to_dicts()

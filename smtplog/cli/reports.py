@@ -73,13 +73,14 @@ def explain(
     """Why it failed, who must act and what to do."""
     from smtplog.ask import diagnose
     from smtplog.ask.explain import explain as ask
+    from smtplog.ask.explain import explain_jsonl
     from smtplog.show import explain as show
 
     if form not in ("text", "jsonl"):
         raise QueryError(f"--format {form}: known are text, jsonl")
     if text == "-" and form == "jsonl":
         known = diagnose.load_rules(rules) if rules else None
-        for line in diagnose.explain_jsonl(sys.stdin, known):
+        for line in explain_jsonl(sys.stdin, known):
             print(line)
         return
     answers = ask(sys.stdin.read() if text == "-" else text, relay=relay, stage=stage, rules=rules)

@@ -22,7 +22,12 @@ def show(found: Failures, form: str, stream: IO[str]) -> None:
         QueryError: another form.
     """
     if form == "json":
-        body = {"groups": found.groups, "unclassified": found.unclassified, "suppressions": len(found.suppressions)}
+        body = {
+            "groups": found.groups,
+            "more_groups": found.more,
+            "unclassified": found.unclassified,
+            "suppressions": len(found.suppressions),
+        }
         stream.write(export.json_object(export.in_json(body)) + "\n")
         return
     if form != "text":
@@ -33,17 +38,21 @@ def show(found: Failures, form: str, stream: IO[str]) -> None:
     for row in found.groups:
         console.print(_title(row), style="bold red" if row["is_incident"] else "bold")
         console.print(Padding(_grid(row), (0, 0, 1, 2)))
+    if found.more:
+        console.print(f"{_count(found.more, 'smaller group')} not shown (--top)\n")
     if found.unclassified:
         console.print("Texts of no known reason", style="bold")
         rows = [
-            (r["attempts"], r["recipients"], r["example"], f"{r['source']}:{r['line']}") for r in found.unclassified
+            (r["attempts"], r["recipients"], r["example"] or "(none)", f"{r['source']}:{r['line']}")
+            for r in found.unclassified
         ]
         console.print(render.plain(rows, ("attempts", "recipients", "text", "seen at"), (0, 1)))
 
 
 def _title(row: dict[str, Any]) -> str:
     where = "" if row["operator"] == "-" else f" at {render.harmless(row['operator'])}"
-    return f"{'INCIDENT: ' if row['is_incident'] else ''}{row['reason']}{where}"
+    by = ", refused by this host" if row["is_refusal"] else ""
+    return f"{'INCIDENT: ' if row['is_incident'] else ''}{row['reason']}{where}{by}"
 
 
 def _grid(row: dict[str, Any]) -> Table:

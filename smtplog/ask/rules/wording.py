@@ -43,6 +43,9 @@ STAGES = (
 )  # fmt: skip
 """How the MTAs name the moment (Postfix src/smtp/smtp_proto.c, Exim src/transports/smtp.c, qmail-remote.c) -> stage; first fit wins."""
 
+_OWN_NAMES = ("127.", "::1", "localhost")
+_OWN_AGENTS = ("local", "virtual")
+"""Beginnings of hosts that are this same host, and agents of it that stand where else a host does."""
 _QUOTATION_MARKS = frozenset("\"'“„«‘")
 _TOP_LEVELS = frozenset({"com", "net", "org", "info", "biz", "de", "uk", "eu", "ru", "fr", "io"})
 
@@ -101,6 +104,21 @@ def answerer(text: str) -> str | None:
 def answerer_column(text: pl.Expr) -> pl.Expr:
     """`answerer` on a column of texts."""
     return text.str.extract(grammar.shape("reply", "answerer").pattern, 1)
+
+
+def is_here(text: str, host: str | None) -> bool:
+    """Is the server that was asked one of this same host: a filter, an LMTP server?"""
+    own = grammar.compiled("reply", "own_server").match(text)
+    name = (host or "").lower()
+    return own is not None or name in _OWN_AGENTS or name.startswith(_OWN_NAMES)
+
+
+def is_here_column(text: pl.Expr, host: pl.Expr) -> pl.Expr:
+    """`is_here` on columns of texts and hosts."""
+    own = text.str.find(grammar.shape("reply", "own_server").pattern) == 0
+    low = host.str.to_lowercase()
+    named = pl.any_horizontal(low.is_in(_OWN_AGENTS), *(low.str.starts_with(name) for name in _OWN_NAMES))
+    return own.fill_null(False) | named.fill_null(False)
 
 
 @dataclass(frozen=True)
