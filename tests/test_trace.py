@@ -188,3 +188,31 @@ def test_a_filter_that_nobody_knows_names_the_message(tmp_path: Path, block_byte
     messages = smtplog.frames(path, "messages", year=2026, zone="UTC")["messages"].filter(queue_id="AAAAAA1111")
 
     assert list(lines_of([path], options, Marks.of_messages(messages.iter_rows(named=True)))) == lines[2:8]
+
+
+@pytest.mark.parametrize(
+    ("scene", "queue_id", "head", "end"),
+    [
+        ("client-broke-off", "78BE52827A9", "unknown", "the log does not show that it came into the queue"),
+        ("client-broke-off", "76F172827A4", "active", "still in the queue where the log ends"),
+        ("deleted-by-admin", "9F660282333", "cancelled", "2026-11-23 08:30:38  gone from the queue"),
+        ("requeued", "AD8B82829F2", "deferred", "2026-11-23 08:30:45  gone from the queue"),
+    ],
+)
+def test_only_what_is_in_the_queue_is_said_to_be_there(
+    cli: Cli, scene: str, queue_id: str, head: str, end: str
+) -> None:
+    ran = cli("trace", SAMPLES / f"postfix/{scene}.log", "--year", 2026, "--queue-id", queue_id)
+    lines = ran.out.splitlines()
+    assert lines[1].startswith(f"{queue_id} on mx1  {head}")
+    assert lines[-1] == f"└── {end}"
+    assert ("still in the queue" in ran.out) == (head == "active")
+
+
+def test_what_is_asked_beside_the_status_does_not_change_it() -> None:
+    logs = [str(SAMPLES / f"postfix/{scene}.log") for scene in ("client-broke-off", "requeued", "held-released")]
+    options, asked = Options(year=2026), frozenset({"queue_id", "status"})
+    for log in logs:
+        (few,) = [frames["messages"] for frames in run([log], {"messages": asked}, options)]
+        (many,) = [frames["messages"] for frames in run([log], {"messages": None}, options)]
+        assert few.select("queue_id", "status").equals(many.select("queue_id", "status"))

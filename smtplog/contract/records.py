@@ -278,7 +278,9 @@ class Message(Provenance):
     child_keys: list[Text] | None = _of("messages that came out of it")
     direction: Text | None = _of("inbound, outbound, local, internal")
     recipients: list[Recipient] | None = _of("the result, one per recipient")
-    status: Text = _must("deferred, held or active while any recipient is open; else the worst")
+    status: Text = _must(
+        "deferred, held or active while any recipient is open; else the worst; unknown where it was not seen in the queue"
+    )
     verdicts: list[Verdict] | None = _of("what filters said")
     is_partial: Flag = _no("beginning or end outside the input")
     is_truncated: Flag = _no("the log says that lines of it were lost")

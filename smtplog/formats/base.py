@@ -141,6 +141,8 @@ class Kind:
     """Fields of the message for which its word counts, whoever spoke before."""
     foretells: bool = False
     """Where it names no message it is about the one that the same process names next (`join/foretold.py`)."""
+    queues: bool | None = None
+    """From here on the message stands in the queue; null: where it starts with this entry."""
     hands_over: str | None = None
     """The message that its `next_queue_id` names comes out of this one: the child's origin."""
     copied: bool = False
@@ -150,6 +152,11 @@ class Kind:
     dialogue: Literal["", "server", "client"] = ""
     """It is one line of a dialogue, `said`, behind a `mark`: `<` was read and `>` written by whoever logs it, the server
     or the client; where what is said tells otherwise, that counts."""
+
+    @property
+    def is_queued(self) -> bool:
+        """Does such an entry show that the message stands in the queue?"""
+        return self.message == "start" if self.queues is None else self.queues
 
     @property
     def counts_connection(self) -> bool:

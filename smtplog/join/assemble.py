@@ -51,6 +51,8 @@ def messages_and_deliveries(
     if "messages" in view.wanted:
         if view.wants("messages", "verdicts"):
             told = told.join(_verdicts(events), left_on="number", right_on="life", how="left", maintain_order="left")
+        if view.wants("messages", "status"):
+            told = told.with_columns(is_queued=_queued(events, told.height, view))
         messages = _messages(told, attempts, view)
     return messages, deliveries
 
@@ -221,7 +223,7 @@ def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.Data
         told = told.join(
             _results(_of_messages(attempts, view)), left_on="number", right_on="life", how="left", maintain_order="left"
         )
-        told = told.with_columns(status=_status()).drop("statuses")
+        told = told.with_columns(status=_status() if "is_queued" in told.columns else None).drop("statuses")
     if view.wants("messages", "direction"):
         told = told.with_columns(direction(told, attempts, view.ours).alias("direction"))
     add: dict[str, Any] = {
@@ -233,6 +235,13 @@ def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.Data
         "instance": view.of_place(told, "owner"),
     }
     return shape(told.with_columns(**add), view.columns("messages", Message), Message)
+
+
+def _queued(events: Frames, height: int, view: View) -> pl.Series:
+    """Which lives have an entry that shows them in the queue."""
+    shown = [frame["life"] for label, frame in events.items() if view.kind(label).is_queued]
+    nothing = pl.Series([False], dtype=pl.Boolean).new_from_index(0, height)
+    return nothing.scatter(pl.concat(shown), True) if shown else nothing
 
 
 def _verdicts(events: Frames) -> pl.DataFrame:
@@ -299,9 +308,10 @@ def _results(attempts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _status() -> Any:
-    """Deferred, held or active while any recipient is open; else the worst."""
+    """Deferred, held or active while any recipient is open; else the worst; unknown what never was in the queue."""
     statuses = pl.col("statuses")
-    out: Any = pl.when(statuses.is_null()).then(pl.when("has_end").then(pl.lit("unknown")).otherwise(pl.lit("active")))
+    is_open = pl.col("is_queued") & ~pl.col("has_end")
+    out: Any = pl.when(statuses.is_null()).then(pl.when(is_open).then(pl.lit("active")).otherwise(pl.lit("unknown")))
     for name in ("deferred", "held", "active"):
         out = out.when(statuses.list.contains(name) & ~pl.col("has_end")).then(pl.lit(name))
     for name in WORST_FIRST:

@@ -100,7 +100,7 @@ def _arrival(m: dict[str, Any], places: _Places) -> Text:
     who = f"{name} [{ip}]" if name and ip else name or ip
     came = f" from {who}" if who else f" as {m['origin']}" if m["origin"] else ""
     when = f"{_at(m['received_at'])}  " if m["received_at"] or not m["parent_key"] else ""
-    parts = [f"{when}received{came}"]
+    parts = [f"{when}{'coming' if _is_nowhere(m) else 'received'}{came}"]
     parts += [f"HELO {m['helo']}"] if m["helo"] else []
     parts += [f"login {m['auth_user']}"] if m["auth_user"] else []
     parts += [f"{m['size_bytes']:,} octets"] if m["size_bytes"] is not None else []
@@ -134,8 +134,15 @@ def _end(m: dict[str, Any]) -> Iterator[Text]:
         yield Text(f"{_at(m['removed_at'])}  gone from the queue")
     elif m["status"] in ("deferred", "held", "active"):
         yield Text("still in the queue where the log ends")
+    elif _is_nowhere(m):
+        yield Text("the log does not show that it came into the queue")
     elif m["status"] not in ("rejected", "temp_rejected", "discarded"):
         yield Text("its end is not in the log")
+
+
+def _is_nowhere(m: dict[str, Any]) -> bool:
+    """Is a message only known to have been begun? Its client broke off, or the log ends."""
+    return m["status"] == "unknown" and m["removed_at"] is None
 
 
 def _at(at: datetime | None) -> str:

@@ -21,14 +21,16 @@ _MILTER: tuple[Step, ...] = (
 _EOD = Constant("stage", "end_of_data")
 
 LIFE = (
-    Kind("queued", ("queued",), QMGR, hot=True, message="part", sure=("sender",)),
+    Kind("queued", ("queued",), QMGR, hot=True, message="part", queues=True, sure=("sender",)),
     Kind("removed", ("removed",), QMGR, hot=True, message="end"),
     Kind("message_id", ("message_id_seen",), CLEANUP, hot=True, message="begin"),
 )
 """The hot ones: they come before everything else."""
 
 KINDS = (
-    Kind("queued", ("queued_loose", "queued_bare"), QMGR, may_refuse=True, message="part", sure=("sender",)),
+    Kind(
+        "queued", ("queued_loose", "queued_bare"), QMGR, may_refuse=True, message="part", queues=True, sure=("sender",)
+    ),
     Kind("expired", ("expired",), QMGR, message="part", for_all="expired"),
     Kind("picked_up", ("picked_up",), ("pickup",), message="start", origin="local"),
     Kind("requeued", ("requeued",), ("pickup",), message="start", origin="requeue"),
@@ -94,7 +96,7 @@ KINDS = (
     ),
     Kind("message_id", ("resent_message_id",), CLEANUP, message="begin"),
     Kind("cancelled", ("cleanup_removed",), CLEANUP, message="end"),
-    Kind("skipped", ("skipped",), QMGR, message="part"),
+    Kind("skipped", ("skipped",), QMGR, message="part", queues=True),
     Kind("bounce_failed", ("bounce_failed",), (*QMGR, *SMTP, *LOCAL_AGENTS, *_NOTIFIERS), message="part"),
     Kind("notification", ("notification", "notification_masked"), _NOTIFIERS, message="part", hands_over="bounce"),
     Kind("notification_failed", ("notification_failed",), _NOTIFIERS, may_refuse=True, message="part"),

@@ -38,8 +38,9 @@ _REJECTS = (
     "reject_plain",
 )
 
+# The client may still break off: that the message is in the queue qmgr says.
 CONNECTIONS = (
-    Kind("client", ("client",), SMTPD, hot=True, message="start", session="part", origin="smtp"),
+    Kind("client", ("client",), SMTPD, hot=True, message="start", queues=False, session="part", origin="smtp"),
     Kind("connect", ("connect",), SMTPD, hot=True, session="start"),
     Kind("disconnect", ("disconnect",), SMTPD, hot=True, session="end"),
 )
@@ -53,7 +54,7 @@ KINDS = (
         steps=(*_REFUSAL, Constant("status", "rejected"), Constant("action", "reject")),
         delivers=True,
     ),
-    part("client", "client_more", message="start", origin="smtp"),
+    part("client", "client_more", message="start", queues=False, origin="smtp"),
     part("auth_failed", "auth_failed_user", "auth_failed", steps=(WARNED, _UNKNOWN), login_failed=True),
     part("dialogue", "dialogue_client", dialogue="server"),
     part("lost", "lost", "lost_queued", steps=(_STAGE, _UNKNOWN)),
