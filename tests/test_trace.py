@@ -216,3 +216,14 @@ def test_what_is_asked_beside_the_status_does_not_change_it() -> None:
         (few,) = [frames["messages"] for frames in run([log], {"messages": asked}, options)]
         (many,) = [frames["messages"] for frames in run([log], {"messages": None}, options)]
         assert few.select("queue_id", "status").equals(many.select("queue_id", "status"))
+
+
+def test_a_refusal_says_who_wanted_to_send_what(cli: Cli, log: Path) -> None:
+    ran = cli("trace", log, "--recipient", "no@*")
+    assert ran.out.startswith(f"{log}, times in UTC\n")
+    told = " ".join(ran.out.split())
+    assert (
+        "08:00:00 rejected <no@d.example> from <ann@c.example> by c.example [192.0.2.1]: 550 5.1.1 <no@d.example>"
+        in told
+    )
+    assert "[user_unknown; who acts: the sending side]" in told

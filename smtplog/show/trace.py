@@ -13,6 +13,7 @@ from rich.tree import Tree
 
 from smtplog.ask.trace import Hop, Trace
 from smtplog.show import export, render
+from smtplog.show.explain import ACTORS
 
 _STYLE = {"sent": "green", "delivered": "green", "deferred": "yellow", "held": "yellow", "bounced": "red", "expired": "red",
           "rejected": "red", "temp_rejected": "yellow"}  # fmt: skip
@@ -20,7 +21,8 @@ COLUMNS = {
     "messages": ("queue_id", "host", "status", "sender", "message_id", "verdicts", "received_at", "removed_at", "parent_key",
                  "client_name", "client_ip", "origin", "helo", "auth_user", "size_bytes", "source", "line"),
     "deliveries": ("at", "status", "recipient", "original_recipient", "relay_name", "relay_ip", "delay_s", "is_internal",
-                   "reply_code", "reply_enhanced_code", "enhanced_code", "reply_text", "detail", "reason", "actor", "source", "line"),
+                   "reply_code", "reply_enhanced_code", "enhanced_code", "reply_text", "detail", "reason", "actor", "source", "line",
+                   "sender", "client_name", "client_ip", "helo", "auth_user"),
 }  # fmt: skip
 """What eyes are shown of each table."""
 
@@ -30,12 +32,13 @@ def show(found: Trace, stream: IO[str]) -> None:
     sources = found.sources
     places = _Places(only=sources.pop() if len(sources) == 1 else None)
     console = render.console(stream, width=None if stream.isatty() else 120)
-    if places.only is not None:
-        console.print(Text(render.harmless(places.only), style="dim"))
+    where = f"{render.harmless(places.only)}, times" if places.only is not None else "times"
+    if not found.is_empty:
+        console.print(Text(f"{where} in UTC", style="dim"))
     for hop in found.hops():
         console.print(_tree(hop, places))
     for row in found.refused.iter_rows(named=True):
-        console.print(_delivery(row, places))
+        console.print(_delivery(row, places, _whence(row)))
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def jsonl(found: Trace, stream: IO[str]) -> None:
 def _tree(hop: Hop, places: _Places) -> Tree:
     m = hop.message
     head = Text.assemble(
-        (render.harmless(m["queue_id"] or "?"), "bold"), " on ", render.harmless(m["host"] or "-"), "  ",
+        (render.harmless(m["queue_id"] or "?"), "bold"), f" on {render.harmless(m['host'])}  " if m["host"] else "  ",
         (m["status"], _STYLE.get(m["status"], "")),
     )  # fmt: skip
     if m["sender"] is not None:
@@ -96,8 +99,7 @@ def _begin(at: datetime | None, row: dict[str, Any]) -> tuple[bool, datetime | N
 
 
 def _arrival(m: dict[str, Any], places: _Places) -> Text:
-    name, ip = (render.cell(m[part]) for part in ("client_name", "client_ip"))
-    who = f"{name} [{ip}]" if name and ip else name or ip
+    who = _client(m)
     came = f" from {who}" if who else f" as {m['origin']}" if m["origin"] else ""
     when = f"{_at(m['received_at'])}  " if m["received_at"] or not m["parent_key"] else ""
     parts = [f"{when}{'coming' if _is_nowhere(m) else 'received'}{came}"]
@@ -107,7 +109,20 @@ def _arrival(m: dict[str, Any], places: _Places) -> Text:
     return Text(render.harmless(", ".join(parts)) + f"  ({places.of(m)})")
 
 
-def _delivery(row: dict[str, Any], places: _Places) -> Text:
+def _client(row: dict[str, Any]) -> str:
+    name, ip = (render.cell(row[part]) for part in ("client_name", "client_ip"))
+    return f"{name} [{ip}]" if name and ip else name or ip
+
+
+def _whence(row: dict[str, Any]) -> str:
+    """Who wanted to send what was refused."""
+    parts = [f" from <{row['sender']}>"] if row["sender"] is not None else []
+    parts += [f" by {client}"] if (client := _client(row)) else []
+    parts += [f" HELO {row['helo']}"] if row["helo"] and not row["client_name"] else []
+    return "".join(parts) + (f" login {row['auth_user']}" if row["auth_user"] else "")
+
+
+def _delivery(row: dict[str, Any], places: _Places, whence: str = "") -> Text:
     to, before = row["recipient"], row["original_recipient"]
     whom = f" <{to}>" if to is not None else ""
     was = f" (was {before})" if before and before != to else ""
@@ -116,7 +131,7 @@ def _delivery(row: dict[str, Any], places: _Places) -> Text:
     delay = f" after {row['delay_s']:g} s" if row["delay_s"] is not None else ""
     inside = ", inside this system" if row["is_internal"] else ""
     text = Text.assemble(f"{_at(row['at'])}  ", (row["status"], _STYLE.get(row["status"], "")))
-    text.append(render.harmless(f"{whom}{was}{hop}{delay}{inside}"))
+    text.append(render.harmless(f"{whom}{was}{whence}{hop}{delay}{inside}"))
     said = row["reply_text"] or row["detail"]
     words = [
         str(part) for part in (row["reply_code"], row["reply_enhanced_code"] or row["enhanced_code"], said) if part
@@ -124,7 +139,7 @@ def _delivery(row: dict[str, Any], places: _Places) -> Text:
     if words:
         text.append(render.harmless(f": {' '.join(words)}"))
     if row["reason"]:
-        text.append(f"  [{row['reason']}: {row['actor']} must act]", style="bold")
+        text.append(f"  [{row['reason']}; who acts: {ACTORS.get(row['actor'], row['actor'])}]", style="bold")
     text.append(f"  ({places.of(row)})", style="dim")
     return text
 
