@@ -64,6 +64,13 @@ class Marks:
         return replace(mails, places=frozenset(found.places()))
 
 
+def end_of(given: Iterable[object], options: Options) -> datetime | None:
+    """When the last entry was logged."""
+    told = run(given, {"events": frozenset({"at"})}, options)
+    ends = [frames["events"]["at"].max() for frames in told if "events" in frames]
+    return max((end for end in ends if isinstance(end, datetime)), default=None)
+
+
 def lines_with(given: Iterable[object], options: Options, text: str) -> Marks:
     """Where a text stands, upper and lower case alike: the messages one of whose lines has it, and every such entry."""
     keys: set[str] = set()

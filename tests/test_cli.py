@@ -72,6 +72,19 @@ def test_sort_and_limit(cli: Cli, three: Path) -> None:
     assert cli("deliveries", three, "--limit", 0).code == 1
 
 
+def test_reports_know_the_last_hours_too(cli: Cli, three: Path) -> None:
+    """As the tables do; the end of a pipe is not known beforehand."""
+    for last, received in (("61m", 2), ("10m", 1)):
+        ran = cli("summary", three, "--last", last, "--format", "json")
+        assert json.loads(ran.out)["totals"]["received"] == received
+    assert "CCCC3" in cli("trace", three, "--last", "10m").out
+    assert "AAAA1" not in cli("trace", three, "--last", "10m").out
+    assert cli("failures", three, "--last", "10m").out.count("who acts") == 1
+    refused = cli("failures", "-", "--last", "10m")
+    assert refused.code == 2
+    assert "give a file instead of -" in refused.err
+
+
 def test_last_is_counted_from_the_end_of_the_log(cli: Cli, three: Path) -> None:
     """The last hour of an old log."""
     assert [json.loads(r)["queue_id"] for r in cli("deliveries", three, "--last", "61m").rows] == ["BBBB2", "CCCC3"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from smtplog.errors import OutputError
+from smtplog.errors import OutputError, QueryError
 
 if TYPE_CHECKING:
     from smtplog.ask.query import Query
@@ -113,6 +114,23 @@ def query_of(table: str, **given: Any) -> Query:
     )
     query.expression(table)
     return query
+
+
+def counted_back(query: Query, inputs: list[str], options: Options) -> Query:
+    """`--last` as a beginning, for answers that cannot wait for the end of the log: that is looked up first.
+
+    Raises:
+        QueryError: the input cannot be read twice.
+    """
+    if query.last is None:
+        return query
+    if "-" in inputs:
+        raise QueryError("--last reads the input twice here; give a file instead of -, or --since")
+    from smtplog.lines import end_of
+
+    end = end_of(inputs, options)
+    begin = end - query.last if end else None
+    return replace(query, since=max(filter(None, (query.since, begin)), default=None), last=None)
 
 
 def spare(inputs: list[str], output: str | None) -> None:

@@ -102,7 +102,7 @@ def some(group: Group, *names: str) -> Group:
 
 
 FILTERS = some(
-    EVERY_FILTER, "since", "until", "sender", "recipient", "domain", "client", "relay", "status", "host", "reason", "actor"
+    EVERY_FILTER, "since", "until", "last", "sender", "recipient", "domain", "client", "relay", "status", "host", "reason", "actor"
 )  # fmt: skip
 """What to keep of deliveries in a report."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from smtplog.cli.frame import app, confess, options_of, progress_of, query_of, say
+from smtplog.cli.frame import app, confess, counted_back, options_of, progress_of, query_of, say
 from smtplog.cli.options import (
     EVERY_FILTER,
     FILTERS,
@@ -24,7 +24,7 @@ from smtplog.cli.options import (
 from smtplog.errors import QueryError
 
 MAILS = some(
-    EVERY_FILTER, "message_id", "queue_id", "sender", "recipient", "since", "until", "client", "host", "status"
+    EVERY_FILTER, "message_id", "queue_id", "sender", "recipient", "since", "until", "last", "client", "host", "status"
 )  # fmt: skip
 """What names mails whose story is to be told."""
 
@@ -46,7 +46,7 @@ def summary(
     from smtplog.show import summary as show
 
     options = options_of(**reading)
-    query = query_of("deliveries", zone=reading["zone"], **filters)
+    query = counted_back(query_of("deliveries", zone=reading["zone"], **filters), inputs, options)
     found, tally = Summary(query), Tally()
     with progress_of(inputs) as progress:
         found.take(
@@ -108,7 +108,7 @@ def failures(
     from smtplog.show import failures as show
 
     options = options_of(**reading, rules=rules)
-    query = query_of("deliveries", zone=reading["zone"], **filters)
+    query = counted_back(query_of("deliveries", zone=reading["zone"], **filters), inputs, options)
     found, tally = Failures(query, diagnose.load_rules(rules) if rules else None, top), Tally()
     with progress_of(inputs) as progress:
         found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
@@ -145,7 +145,7 @@ def trace(
     if "-" in inputs and (raw or grep):
         raise QueryError("trace --raw and --grep read their input twice; give a file instead of -")
     options = options_of(**reading)
-    query = query_of("deliveries", zone=reading["zone"], **filters)
+    query = counted_back(query_of("deliveries", zone=reading["zone"], **filters), inputs, options)
     if query.is_open and not (subject or grep):
         raise QueryError("trace: say which mail: --queue-id, --message-id, --sender, --recipient, --subject or --grep")
     import polars as pl
