@@ -85,6 +85,40 @@ def test_reports_know_the_last_hours_too(cli: Cli, three: Path) -> None:
     assert "give a file instead of -" in refused.err
 
 
+FAILED_LOGINS = [
+    f"Nov 23 0{hour}:00:00 mx1 postfix/smtpd[7]: {text}"
+    for hour, ip, user in ((8, 1, "ann"), (8, 2, "ann"), (9, 1, "bob"), (9, 3, "(unavailable)"))
+    for text in (
+        f"connect from unknown[192.0.2.{ip}]",
+        f"warning: unknown[192.0.2.{ip}]: SASL LOGIN authentication failed: (reason unavailable), sasl_username={user}",
+        f"disconnect from unknown[192.0.2.{ip}] ehlo=1 auth=0/1 quit=1 commands=2/3",
+    )
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "clients", "users"),
+    [
+        ((), {"192.0.2.1": 2, "192.0.2.2": 1, "192.0.2.3": 1}, {"ann": 2, "bob": 1}),
+        (("--last", "30m"), {"192.0.2.1": 1, "192.0.2.3": 1}, {"bob": 1}),
+        (("--until", "2026-11-23T08:30"), {"192.0.2.1": 1, "192.0.2.2": 1}, {"ann": 2}),
+        (("--client", "192.0.2.1"), {"192.0.2.1": 2}, {"ann": 1, "bob": 1}),
+        (("--host", "mx2"), {}, {}),
+        (("--sender", "ann@*"), {}, {}),
+    ],
+)
+def test_connections_and_logins_are_only_those_that_are_meant(
+    cli: Cli, tmp_path: Path, asked: tuple[str, ...], clients: dict[str, int], users: dict[str, int]
+) -> None:
+    """A filter that connections have nothing for leaves none: never the numbers of all the others."""
+    log = write(tmp_path / "mail.log", FAILED_LOGINS)
+    told = json.loads(cli("summary", log, "--year", 2026, "--format", "json", *asked).out)
+    assert {row["client"]: row["count"] for row in told["client"]} == clients
+    assert {row["client_ip"]: row["count"] for row in told["login_failures"]} == clients
+    assert {row["user"]: row["count"] for row in told["login_failures_user"]} == users
+    assert told["totals"]["connections"] == sum(clients.values())
+
+
 def test_last_is_counted_from_the_end_of_the_log(cli: Cli, three: Path) -> None:
     """The last hour of an old log."""
     assert [json.loads(r)["queue_id"] for r in cli("deliveries", three, "--last", "61m").rows] == ["BBBB2", "CCCC3"]

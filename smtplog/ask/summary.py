@@ -8,7 +8,7 @@ cent wide; a quantile is exact to half a per cent.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -102,6 +102,7 @@ class Summary:
     clients: _Counts = field(default_factory=lambda: _Counts(("client",), ("count",)))
     logins: _Counts = field(default_factory=lambda: _Counts(("user",), ("count",)))
     login_failures: _Counts = field(default_factory=lambda: _Counts(("client_ip",), ("count",)))
+    login_failures_user: _Counts = field(default_factory=lambda: _Counts(("user",), ("count",)))
     tls: dict[str, int] = field(default_factory=lambda: {"connections": 0, "connections_tls": 0, "tls_out": 0})
 
     def tables(self) -> dict[str, frozenset[str] | None]:
@@ -194,9 +195,16 @@ class Summary:
         self.failures.add(known, pl.col("status"), pl.col("reason"), pl.col("normal"), count=pl.len())
 
     def watch(self, parsed: Parsed, source: str) -> None:  # noqa: ARG002 - the pipeline says where from
-        """Add connections, TLS and logins, which are neither messages nor deliveries."""
+        """Add connections, TLS and logins, which are neither messages nor deliveries.
+
+        Where a filter looks at what they have not (a recipient, a status), none of them is counted.
+        """
+        condition = self._watched()
+        if condition is None:
+            return
         for one in parsed.kinds:
-            kind, frame, n = one.kind, one.frame, one.frame.height
+            kind, frame = one.kind, _met(one.frame, parsed, condition)
+            n = frame.height
             if kind.counts_connection:
                 self.tls["connections"] += n
                 named = [name for name in ("client_name", "client_ip") if name in frame.columns]
@@ -207,6 +215,17 @@ class Summary:
                 self.logins.add(frame.filter(pl.col("auth_user").is_not_null()), pl.col("auth_user"), count=pl.len())
             if kind.login_failed:
                 self.login_failures.add(frame, pl.col("client_ip"), count=pl.len())
+                if "auth_user" in frame.columns:
+                    known = frame.filter(pl.col("auth_user").is_not_null())
+                    self.login_failures_user.add(known, pl.col("auth_user"), count=pl.len())
+
+    def _watched(self) -> pl.Expr | None:
+        """Which connections are meant; null: none, for the filters are not about connections."""
+        if self.query is None or self.query.is_open:
+            return pl.lit(True)
+        asked = {name: globs for name, globs in self.query.patterns.items() if globs}
+        is_about = asked.keys() <= {"client", "host"} and self.query.where is None
+        return replace(self.query, patterns=asked).expression("events") if is_about else None
 
     def result(self, top: int, by: Iterable[str] | None = None) -> dict[str, Any]:
         """The report: `totals`, then one list per table, longest first."""
@@ -234,6 +253,7 @@ class Summary:
             "failures": lambda: _top(self.failures, top * 3, "count"),
             "login": lambda: _top(self.logins, top, "count"),
             "login_failures": lambda: _top(self.login_failures, top, "count"),
+            "login_failures_user": lambda: _top(self.login_failures_user, top, "count"),
         }
         wanted = list(by) if by else list(parts)
         for name in wanted:
@@ -268,6 +288,18 @@ class Summary:
             row["delay_median_s"], row["delay_p95_s"] = _quantile(cells, 0.5), _quantile(cells, 0.95)
             row["delay_max_s"] = max((most for _, _, most in cells), default=None)
         return rows
+
+
+def _met(frame: pl.DataFrame, parsed: Parsed, condition: pl.Expr) -> pl.DataFrame:
+    """The entries of a kind that a filter means; what its rule does not name is null."""
+    names = condition.meta.root_names()
+    if not names:
+        return frame
+    hosts = pl.Series("host", [one.host for one in parsed.places], dtype=pl.String)
+    row = frame["row"]
+    known = {"at": parsed.entries["at"].gather(row), "host": hosts.gather(parsed.entries["place"].gather(row))}
+    missing = {name: pl.lit(None, dtype=pl.String) for name in names if name not in (*known, *frame.columns)}
+    return frame.with_columns(**known, **missing).filter(condition)
 
 
 def _quantile(cells: list[tuple[float, int, float]], share: float) -> float | None:

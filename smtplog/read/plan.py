@@ -28,7 +28,8 @@ def of_kind(kind: Kind, wanted: Wanted) -> Wanted:
         return wanted
     is_watched = WATCHED in wanted and (kind.counts_connection or kind.login_failed)
     is_keyed = "session_key" in wanted and kind.session is not None
-    return wanted & CLIENT if is_watched or is_keyed else frozenset()
+    told = CLIENT | {"auth_user"} if kind.login_failed else CLIENT
+    return wanted & told if is_watched or is_keyed else frozenset()
 
 
 def split_fields(name: str, step: Split) -> tuple[str, ...]:

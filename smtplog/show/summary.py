@@ -41,6 +41,7 @@ _SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "failures": ("Why mail was not taken", ("count", "status", "reason", "text")),
     "login": ("Logins by user", ("count", "user")),
     "login_failures": ("Failed logins by address", ("count", "client_ip")),
+    "login_failures_user": ("Failed logins by user", ("count", "user")),
 }  # fmt: skip
 _SHORT = {
     "temp_rejected": "for now",
