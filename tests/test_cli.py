@@ -310,3 +310,29 @@ def test_an_interrupt_is_quiet(cli: Cli, three: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(smtplog.pipeline, "run", interrupted)
 
     assert cli("events", three).code == 130
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("deliveries", "--status", "bouncd"), "did you mean bounced?"),
+        (("deliveries", "--reason", "greylisting"), "did you mean greylisted?"),
+        (("failures", "--actor", "us"), "known are sender, recipient, receiver, network, nobody, local, human"),
+        (("messages", "--direction", "outbond"), "did you mean outbound?"),
+        (("trace", "--status", "undelivered"), "did you mean delivered?"),
+    ],
+)
+def test_a_word_that_nothing_can_have_is_an_error_and_no_empty_answer(
+    cli: Cli, three: Path, asked: tuple[str, ...], said: str
+) -> None:
+    command, *filters = asked
+    ran = cli(command, three, *filters)
+    assert ran.code == 2
+    assert said in ran.err
+    assert cli(command, three, filters[0], "*").code == 0 or filters[0] == "--direction"
+
+
+def test_a_file_is_not_explained_by_its_name(cli: Cli, three: Path) -> None:
+    ran = cli("explain", three)
+    assert ran.code == 2
+    assert f"smtplog explain - < {three}" in ran.err

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from smtplog.ask.rules import built_in
+from smtplog.ask.rules.model import ACTORS
 from smtplog.contract import schema
 from smtplog.contract.records import TABLES
 from smtplog.errors import QueryError, caret
@@ -159,6 +161,30 @@ def _time(table: str) -> pl.Expr:
 def columns_of(table: str) -> tuple[str, ...]:
     """The columns a table can be asked for."""
     return tuple(schema.of(TABLES[table]))
+
+
+STATUSES = ("sent", "delivered", "expanded", "deferred", "held", "active", "bounced", "expired", "rejected", "temp_rejected",
+            "discarded", "cancelled", "unknown")  # fmt: skip
+DIRECTIONS = ("inbound", "outbound", "local", "internal")
+
+
+def check_words(patterns: Mapping[str, tuple[str, ...]]) -> None:
+    """Filters over few known words name some of them.
+
+    Raises:
+        QueryError: a pattern fits none; says what was probably meant.
+    """
+    words: dict[str, Callable[[], Iterable[str]]] = {
+        "status": lambda: STATUSES, "direction": lambda: DIRECTIONS, "actor": lambda: ACTORS,
+        "reason": lambda: built_in().reasons,
+    }  # fmt: skip
+    for name in words.keys() & patterns.keys():
+        for glob in patterns[name]:
+            known = list(words[name]())
+            if not pl.Series(known).str.contains(grammar.glob(glob)).any():
+                near = difflib.get_close_matches(glob.lower(), known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+                raise QueryError(f"--{name} {glob}: nothing has this {name}; {hint}")
 
 
 def check_columns(names: Iterable[str], table: str, option: str) -> list[str]:

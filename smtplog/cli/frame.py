@@ -101,7 +101,7 @@ def query_of(table: str, **given: Any) -> Query:
     Raises:
         QueryError: a filter that makes no sense or that the table lacks.
     """
-    from smtplog.ask.query import FILTERS, Query, moment, span
+    from smtplog.ask.query import FILTERS, Query, check_words, moment, span
 
     zone = given.pop("zone", None)
     since, until, last = given.get("since"), given.get("until"), given.get("last")
@@ -112,6 +112,7 @@ def query_of(table: str, **given: Any) -> Query:
         span(last, "--last") if last is not None else None,
         given.get("where"),
     )
+    check_words(query.patterns)
     query.expression(table)
     return query
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +28,10 @@ MAILS = some(
     EVERY_FILTER, "message_id", "queue_id", "sender", "recipient", "since", "until", "last", "client", "host", "status"
 )  # fmt: skip
 """What names mails whose story is to be told."""
+
+
+_LONGEST_PATH = 200
+"""A longer text is none of a file's names."""
 
 
 @app.command()
@@ -78,6 +83,8 @@ def explain(
 
     if form not in ("text", "jsonl"):
         raise QueryError(f"--format {form}: known are text, jsonl")
+    if len(text) < _LONGEST_PATH and Path(text).is_file():
+        raise QueryError(f"explain takes the text itself; for what stands in a file: smtplog explain - < {text}")
     if text == "-" and form == "jsonl":
         known = diagnose.load_rules(rules) if rules else None
         for line in explain_jsonl(sys.stdin, known):
