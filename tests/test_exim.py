@@ -277,3 +277,8 @@ def test_who_lists_recipients_and_who_does_not_may_be_one_input() -> None:
 
     one, other, both = (smtplog.frames(given, "deliveries")["deliveries"].height for given in (*logs, logs))
     assert one + other == both > 0
+
+
+def test_a_message_whose_declared_size_is_too_big_is_refused_for_that() -> None:
+    refused = tables(str(SAMPLES / "exim/refusals.log"))["deliveries"].filter(sender="ex163@src.example")
+    assert refused.select("detail", "reason").rows() == [("message too big: size=300000 max=204800", "message_too_big")]
