@@ -477,7 +477,6 @@ def test_a_dead_address_is_suppressed_with_evidence_and_an_end(text: str, status
         ("550 The account or domain may not exist", "bounced"),
         ("550 5.4.4 zzz", "bounced"),
         ("550 5.1.1 zzz", "bounced"),
-        ("550 5.1.1 zzz", "bounced"),
         ("501 malformed address: <a> may not follow b", "bounced"),
         ("550 5.6.7 SMTPUTF8 is not supported", "bounced"),
         ("553 5.1.7 Invalid address", "bounced"),
