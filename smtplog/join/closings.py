@@ -15,7 +15,7 @@ from smtplog.join.view import Frames, View
 OPEN = ("deferred", "held", "active")
 NO_ATTEMPT = ("expired", "held", "cancelled", "active")
 """What is said of a recipient without an attempt having been made."""
-CARRIED = ("relay_name", "relay_ip", "relay_port", "reply_code", "reply_enhanced_code", "reply_text", "stage")
+CARRIED = ("detail", "relay_name", "relay_ip", "relay_port", "reply_code", "reply_enhanced_code", "reply_text", "stage")
 """What the last attempt tells of why a recipient expires."""
 PERSON = ("life", "recipient", "original_recipient")
 ONE_PERSON = pl.struct(PERSON).hash(5)
@@ -85,7 +85,10 @@ def for_all(events: Frames, tries: pl.DataFrame, view: View) -> pl.DataFrame:
 
 
 def with_reasons(tries: pl.DataFrame) -> pl.DataFrame:
-    """Who expires by a line of its own that names no reply has that of the last attempt. Sorted by life and place."""
+    """Who expires by a line of its own that names no reply has that of the last attempt, and what was said with it.
+
+    Sorted by life and place.
+    """
     here = [name for name in CARRIED if name in tries.columns]
     if "reply_text" not in here:
         return tries
@@ -95,7 +98,9 @@ def with_reasons(tries: pl.DataFrame) -> pl.DataFrame:
     mine = tries["life"].is_in(tries["life"].filter(lone).implode())
     before = pl.struct(here).shift().over(PERSON)
     said = pl.when(lone.filter(mine)).then(before).struct
-    told = tries.filter(mine).with_columns(pl.coalesce(name, said.field(name)) for name in here)
+    told = tries.filter(mine).with_columns(
+        pl.coalesce(said.field(name), name) if name == "detail" else pl.coalesce(name, said.field(name)) for name in here
+    )
     return tries.with_columns(tries[name].scatter(mine.arg_true(), told[name]) for name in here)
 
 
