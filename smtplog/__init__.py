@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         parse_transcript,
         sessions,
     )
-    from smtplog.pipeline import Options
+    from smtplog.read.options import Options
     from smtplog.read.tally import Tally
 
 _ROOMS = {
@@ -43,7 +43,7 @@ _ROOMS = {
         "parse_transcript",
         "sessions",
     ),
-    "smtplog.pipeline": ("Options",),
+    "smtplog.read.options": ("Options",),
     "smtplog.read.tally": ("Tally",),
 }
 

@@ -13,9 +13,9 @@ from smtplog import pipeline
 from smtplog.contract import schema
 from smtplog.contract.records import TABLES, Delivery, Event, Message, Provenance, Session, Unparsed
 from smtplog.errors import QueryError
-from smtplog.pipeline import Options
 from smtplog.read import rows
 from smtplog.read.clock import Clock
+from smtplog.read.options import Options
 from smtplog.read.tally import Tally
 from smtplog.work import Frames
 

@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 
 from smtplog.ask.trace import Trace
-from smtplog.pipeline import Options, run
+from smtplog.pipeline import run
 from smtplog.read.columns import Parsed
+from smtplog.read.options import Options
 
 Spot = tuple[str, int]
 """Where an entry stands: its source and first line."""

@@ -6,8 +6,8 @@ Nothing walks back. Memory is bounded by the blocks under way and by what is sti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -24,52 +24,20 @@ from smtplog.join.copies import Copies
 from smtplog.join.direction import Ours
 from smtplog.join.needs import needed_fields
 from smtplog.join.overlap import Overlap
-from smtplog.join.stitch import IDLE, Stitcher
+from smtplog.join.stitch import Stitcher
 from smtplog.read import columns, detect, envelope, first_lines, rotation, secrets, source
 from smtplog.read.clock import Clock
 from smtplog.read.columns import KindFrame, Parsed
 from smtplog.read.first_lines import HEAD
+from smtplog.read.options import Options
 from smtplog.read.plan import Wanted
 from smtplog.read.tally import Tally
 from smtplog.work import UNFINISHED, Frames, Work, frames_of
 
 DOCUMENT_BYTES = 64 * 1024 * 1024
-THREADS = 2
 MANY, SMALL_BYTES = 8, 1024 * 1024
 """Several logs read side by side share the memory of one; their blocks do not become smaller than this."""
 Tables = dict[str, frozenset[str] | None]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to read.
-
-    input_format: name of the only format to expect; None: find out.
-    year: of the first stamp that has none. zone: IANA name for stamps without one.
-    reference: stands in for the time of an input that has none (a pipe): stamps do not lie after it.
-    idle: how long a message may be silent before it is given out as it stands.
-    log_host: the host of files that do not name one.
-    local_domains, local_networks: whose mail is ours, for `direction`; no networks: loopback and private addresses.
-    dedupe: leave out what another input has said within so long before, in the time of the log; None: count it all.
-    rules: file of further diagnosis rules.
-    watch: is shown every parsed block with the name of its input.
-    """
-
-    input_format: str | None = None
-    year: int | None = None
-    zone: str | None = None
-    reference: datetime | None = None
-    idle: timedelta = IDLE
-    log_host: str | None = None
-    dedupe: timedelta | None = None
-    local_domains: tuple[str, ...] = ()
-    local_networks: tuple[str, ...] = ()
-    show_secrets: bool = False
-    rules: Path | None = None
-    block_bytes: int = source.BLOCK_BYTES
-    threads: int = THREADS
-    watch: Callable[[Parsed, str], None] | None = field(default=None, compare=False)
-    progress: Callable[[str, int], None] | None = field(default=None, compare=False)
 
 
 def formats(options: Options) -> tuple[Format, ...]:

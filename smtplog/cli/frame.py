@@ -16,7 +16,7 @@ from smtplog.errors import OutputError, QueryError
 
 if TYPE_CHECKING:
     from smtplog.ask.query import Query
-    from smtplog.pipeline import Options
+    from smtplog.read.options import Options
     from smtplog.read.tally import Tally
 
 app = typer.Typer(
@@ -42,8 +42,8 @@ def options_of(**given: Any) -> Options:
         QueryError: a zone or a length of time that is none.
     """
     from smtplog.ask.query import span
-    from smtplog.pipeline import Options
     from smtplog.read.clock import check_zone
+    from smtplog.read.options import Options
 
     if given.get("zone") is not None:
         check_zone(given["zone"])

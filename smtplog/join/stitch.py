@@ -29,12 +29,11 @@ from smtplog.join.view import SOURCE_SHIFT, View
 from smtplog.read import columns
 from smtplog.read.columns import KindFrame, Parsed
 from smtplog.read.detect import Place
+from smtplog.read.options import IDLE
 from smtplog.read.source import apart
 
 GRACE = timedelta(seconds=10)
 """How late a line may come: several daemons write one log, and journald may turn lines round."""
-IDLE = timedelta(days=5)
-"""Postfix's and Exim's usual queue lifetime."""
 SESSION_IDLE = timedelta(hours=1)
 
 
