@@ -31,6 +31,7 @@ from smtplog.read.columns import KindFrame, Parsed
 from smtplog.read.first_lines import HEAD
 from smtplog.read.options import Options
 from smtplog.read.plan import Wanted
+from smtplog.read.resume import Marks
 from smtplog.read.tally import Tally
 from smtplog.work import UNFINISHED, Frames, Work, frames_of
 
@@ -68,7 +69,8 @@ def run(
         options: how to read.
         tally: counts what was and was not understood.
         state: what an earlier run kept.
-        keep: is given the open state at the end instead of flushing it.
+        keep: is given the open state at the end instead of flushing it; of files that an earlier run has read, only
+            what is new is read then.
 
     Yields:
         For each block and at the end: table name -> frame; tables without new rows are left out.
@@ -84,6 +86,7 @@ def run(
     stitcher.ours = Ours(tuple(options.local_domains), tuple(options.local_networks))
     if state:
         stitcher.load(state, lambda host, program: detect.place(host, program, expected))
+    marks = Marks(stitcher.read) if keep else None
     wanted = needed_fields(tables)
     copies, overlap = Copies(), Overlap(options.dedupe)
     sets = rotation.sets(source.inputs(given))
@@ -99,7 +102,8 @@ def run(
     )
     with Work(options.threads) as work:
         read = partial(
-            _one_set, tables=tables, options=options, tally=tally, expected=expected, needs=needs, work=work
+            _one_set, tables=tables, options=options, tally=tally, expected=expected, needs=needs, work=work,
+            marks=marks,
         )  # fmt: skip
         streams = [(_begins(files[0], options) if stitcher.is_several else None, read(files)) for files in sets]
         for piece, stitcher.watermark in rotation.side_by_side(streams):
@@ -121,7 +125,11 @@ def run(
     tally.judge()
     tally.problems += overlap.twice()
     tally.repeated += overlap.dropped
-    if keep:
+    if keep and marks:
+        tally.problems += [f"files that hold nothing new, as earlier runs have read them: {marks.old:,}"] * bool(
+            marks.old
+        )
+        stitcher.read = marks.now()
         keep(stitcher.save())
         return
     stitcher.watermark = None
@@ -142,7 +150,7 @@ def _begins(one: source.Input, options: Options) -> datetime | None:
 
 def _one_set(
     files: list[source.Input], *, tables: Tables, options: Options, tally: Tally, expected: tuple[Format, ...],
-    needs: _Needs, work: Work,
+    needs: _Needs, work: Work, marks: Marks | None,
 ) -> Iterator[tuple[datetime | None, _Piece]]:  # fmt: skip
     """The pieces of a rotated set, with their times; a year that was given goes on from file to file."""
     before: Clock | None = None
@@ -150,7 +158,7 @@ def _one_set(
         clock = Clock(options.year, options.zone, one.modified or options.reference, is_lent=one.modified is None)
         if before and options.year is not None:
             clock.current, clock.month = before.current, before.month
-        for piece in _one_input(one, clock, tables, options, tally, expected, needs, work):
+        for piece in _one_input(one, clock, tables, options, tally, expected, needs, work, marks):
             at = piece.parsed.entries["at"].drop_nulls().head(1).to_list() if piece.parsed else []
             yield (at[0] if at else None), replace(piece, is_last=piece.is_last and one is files[-1])
         before = clock
@@ -189,7 +197,7 @@ class _Piece:
 
 def _one_input(
     one: source.Input, clock: Clock, tables: Tables, options: Options, tally: Tally, expected: tuple[Format, ...],
-    needs: _Needs, work: Work,
+    needs: _Needs, work: Work, marks: Marks | None,
 ) -> Iterator[_Piece]:  # fmt: skip
     blocks = source.blocks(one, options.block_bytes)
     first = next(blocks)
@@ -199,10 +207,13 @@ def _one_input(
         for frames in _document(one, first, blocks, tables, options, tally):
             yield _Piece(one.name, frames=frames)
         return
+    whole = _chain(first, blocks)
+    if marks and one.modified is not None:  # what is piped in or given as lines may well begin like something else
+        whole = marks.rest(whole)
     parse = partial(_parse, wrapping=wrapping, expected=expected, needs=needs)
     answers = secrets.Answers()
     is_first = True
-    for block, parsed in work.in_order(parse, envelope.whole(_chain(first, blocks), wrapping)):
+    for block, parsed in work.in_order(parse, envelope.whole(whole, wrapping)):
         births = first_lines.births(parsed.entries, expected) if is_first else []
         is_first = False
         if clock.needs_reference(parsed.entries, births):
@@ -300,12 +311,12 @@ def export(
 
     Args:
         given: what `source.inputs` takes.
-        folder: each table becomes a folder in it; an older one there is replaced.
+        folder: each table becomes a folder in it; an older one there is replaced, or added to where there is a `state`.
         tables: names of tables.
         options: how to read.
         tally: counts what was and was not understood.
         partition_by: None, or `date`: Hive partitions by the day of the record (UTC).
-        state: file with what an earlier run left open; gets what this one does.
+        state: file with what earlier runs left open and how far they read; gets what this one does.
 
     Returns:
         Table name -> rows.
@@ -313,7 +324,7 @@ def export(
     Raises:
         QueryError: an unknown table or partition. OutputError: the folder cannot be written to. InputError: see `run`.
     """
-    from smtplog.show.export import Dataset, replace_file  # noqa: PLC0415 - queries write no Parquet
+    from smtplog.show.export import Datasets  # noqa: PLC0415 - queries write no Parquet
 
     names = list(tables)
     for name in names:
@@ -324,26 +335,16 @@ def export(
     if state and not state.parent.is_dir():
         raise OutputError(f"{state}: no such folder; the state of this run could not be kept")
     before = source.whole(state) if state else None
-    kept: list[bytes] = []
-    sets: dict[str, Dataset] = {}
-    try:
-        sets |= {name: Dataset(folder / name, name, TIME[name], by_date=partition_by == "date") for name in names}
-        wanted: Tables = {name: frozenset(schema.of(TABLES[name])) for name in names}
-        for frames in run(given, wanted, options, tally, before, kept.append if state else None):
-            for name, frame in frames.items():
-                if name in sets:
-                    sets[name].write(frame)
-        for one in sets.values():
-            one.close()
-    except BaseException as error:
-        for one in sets.values():
-            one.abandon()
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            raise OutputError(f"{folder}: {error.strerror or error}") from error
-        raise
-    if state:
-        replace_file(state, kept[0])
-    return {name: one.rows for name, one in sets.items()}
+    if state and before is None and any((folder / name).exists() for name in names):
+        tally.problems.append(
+            f"{folder}: rows are added to those there, but {state} with what they left open is missing"
+        )
+    wanted: Tables = {name: frozenset(schema.of(TABLES[name])) for name in names}
+    times = {name: TIME[name] for name in names}
+    with Datasets(folder, times, by_date=partition_by == "date", state=state) as made:
+        for frames in run(given, wanted, options, tally, before, made.keep if state else None):
+            made.write(frames)
+    return made.rows
 
 
 def document(given: object, *, show_secrets: bool = False) -> list[Session]:

@@ -74,10 +74,18 @@ for _table, _help in _HELP.items():
 @shared(reading=SHOWING)
 def export(
     inputs: Inputs,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the datasets.")],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="Folder for the datasets; without --state older ones there are replaced."),
+    ],
     tables: Annotated[str, typer.Option(help="Which tables, comma-separated.")] = "events,sessions,messages,deliveries",
     partition_by: Annotated[str | None, typer.Option(help="date: Hive partitions by day (UTC).")] = None,
-    state: Annotated[Path | None, typer.Option(help="File that keeps what is still open until the next run.")] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="File that keeps what is still open, and how far each file was read, until the next run, which adds its rows."
+        ),
+    ] = None,
     *,
     reading: Given,
 ) -> None:

@@ -79,6 +79,8 @@ class Stitcher:
     ours: Ours = PRIVATE_ONLY
     sources: list[str] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
+    read: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """How far files were read (`read.resume`): it travels with what is open."""
     is_several: bool = False
     """Several logs come, side by side."""
     watermark: datetime | None = None
@@ -295,6 +297,8 @@ class Stitcher:
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
             meta = {
                 "contract": schema.VERSION,
+                "tables": sorted(self.wanted),
+                "read": self.read,
                 "sources": self.sources,
                 "seen": self._hops.seen,
                 "places": [[place.host, place.program] for place in self.places],
@@ -323,7 +327,7 @@ class Stitcher:
             place: function (host, program) -> Place, as `detect.place` finds it.
 
         Raises:
-            InputError: it is not what a Stitcher saved.
+            InputError: it is not what a Stitcher saved, or for other tables.
         """
         try:
             with zipfile.ZipFile(io.BytesIO(state)) as archive:
@@ -337,6 +341,12 @@ class Stitcher:
         meta = json.loads(archive.read("state.json"))
         if meta["contract"] != schema.VERSION:
             raise ValueError(meta["contract"])
+        if meta["tables"] != sorted(self.wanted):
+            raise InputError(
+                f"the saved state is one for the tables {', '.join(meta['tables'])}: ask for the same, "
+                "or keep a state of its own for others"
+            )
+        self.read = {digest: (length, octets) for digest, (length, octets) in meta["read"].items()}
         self.sources = [*meta["sources"], ""]  # what comes now comes later, also under the same name
         for host, program in meta["places"]:
             self._place(place(host, program))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 ROW_GROUP = 64 * 1024
+_FILE = "part-0.parquet"
 JSON_TEXT = {"events": ("fields",)}
 """Columns that hold JSON text and stand as objects in JSON lines."""
 
@@ -82,17 +84,21 @@ def csv(frame: pl.DataFrame, *, header: bool) -> str:
 class Dataset:
     """One table as a Parquet dataset that appears whole or not at all.
 
-    Files are written into a hidden folder beside the place and moved there by `close`; a killed run leaves only that
-    folder, which no reader takes for data.
+    Files are written into a hidden folder beside the place (`finish`) and moved there (`place`); a killed run leaves only
+    that folder, which no reader takes for data.
 
     Args:
         folder: becomes the dataset's folder.
         table: name of the table; decides the schema.
         by_date: Hive partitions `date=YYYY-MM-DD` by the record's time (UTC); records without a time: `date=unknown`.
+        adds: what is there stays, and files are added, named after what is in them: the same rows again take the same
+            place.
     """
 
-    def __init__(self, folder: Path, table: str, time: str | None = None, *, by_date: bool = False) -> None:
-        self.folder, self.table, self.time, self.by_date = folder, table, time, by_date
+    def __init__(
+        self, folder: Path, table: str, time: str | None = None, *, by_date: bool = False, adds: bool = False
+    ) -> None:
+        self.folder, self.table, self.time, self.by_date, self.adds = folder, table, time, by_date, adds
         self.rows = 0
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._held: dict[str, list[pl.DataFrame]] = {}
@@ -135,9 +141,7 @@ class Dataset:
 
         if part not in self._writers:
             (self._work / part).mkdir(parents=True, exist_ok=True)
-            self._writers[part] = pq.ParquetWriter(
-                self._work / part / "part-0.parquet", self.schema, compression="zstd"
-            )
+            self._writers[part] = pq.ParquetWriter(self._work / part / _FILE, self.schema, compression="zstd")
         self._writers[part].write_table(self._table(rows), row_group_size=ROW_GROUP)
 
     @cached_property
@@ -154,17 +158,36 @@ class Dataset:
         return rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(self.schema)
 
     def close(self) -> None:
-        """Finish the files and put the dataset in its place; an older one there is replaced."""
+        """Finish the files and put them in their place."""
+        self.finish()
+        self.place()
+
+    def finish(self) -> None:
+        """Write all there is; after that the disk may be full."""
         for part in list(self._held):
             self._write_groups(part)
         self._wait()
-        if not self._writers and not self.by_date:
+        if not self._writers and not self.by_date and not (self.adds and self.folder.exists()):
             self._held[""] = [pl.DataFrame(schema=schema.of(TABLES[self.table]))]
             self._write_groups("")
             self._wait()
         self._pool.shutdown()
         for writer in self._writers.values():
             writer.close()
+        if self.adds:
+            for path in list(self._work.rglob(_FILE)):
+                with path.open("rb") as written:
+                    path.rename(path.with_stem(f"part-{hashlib.file_digest(written, 'blake2b').hexdigest()[:16]}"))
+
+    def place(self) -> None:
+        """Put the dataset in its place; an older one there is replaced, or added to."""
+        if self.adds and self.folder.exists():
+            for path in sorted(self._work.rglob("*.parquet")):
+                target = self.folder / path.relative_to(self._work)
+                target.parent.mkdir(exist_ok=True)
+                path.replace(target)
+            shutil.rmtree(self._work)
+            return
         if self.folder.exists():
             old = self._work.with_suffix(".old")
             self.folder.rename(old)
@@ -177,9 +200,88 @@ class Dataset:
     def abandon(self) -> None:
         """Leave nothing behind."""
         self._pool.shutdown(cancel_futures=True)
-        for writer in self._writers.values():
-            writer.close()
+        with suppress(OSError):  # where the disk is full, closing fails again
+            for writer in self._writers.values():
+                writer.close()
         shutil.rmtree(self._work, ignore_errors=True)
+
+
+class Datasets:
+    """Tables side by side, and the state of the run that writes them: all is written before anything is put in its place.
+
+    Args:
+        folder: where their folders are.
+        times: name of each table -> the column that dates its records.
+        by_date: as for `Dataset`.
+        state: file for what is given to `keep`; with one, rows are added to those of earlier runs.
+
+    Raises:
+        OutputError: a place cannot be written to; nothing is left over then.
+    """
+
+    def __init__(self, folder: Path, times: Mapping[str, str], *, by_date: bool, state: Path | None) -> None:
+        self._folder, self._times, self._state = folder, times, state
+        self._make = partial(Dataset, by_date=by_date, adds=state is not None)
+        self._tables: dict[str, Dataset] = {}
+        self._kept = b""
+
+    def __enter__(self) -> Self:
+        try:
+            for name, time in self._times.items():
+                self._tables[name] = self._make(self._folder / name, name, time)
+        except OutputError:
+            self._abandon()
+            raise
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if error:
+                raise error
+            self._place()
+        except BaseException as failed:
+            self._abandon()
+            if isinstance(failed, OSError) and not isinstance(failed, BrokenPipeError):
+                raise OutputError(f"{self._folder}: {failed.strerror or failed}") from failed
+            raise
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many were written, by table."""
+        return {name: one.rows for name, one in self._tables.items()}
+
+    def write(self, frames: Mapping[str, pl.DataFrame]) -> None:
+        """Add rows with all columns of their tables; other tables are passed over."""
+        for name in frames.keys() & self._tables.keys():
+            self._tables[name].write(frames[name])
+
+    def keep(self, state: bytes) -> None:
+        """The state, to be written when all is."""
+        self._kept = state
+
+    def _place(self) -> None:
+        for one in self._tables.values():
+            one.finish()
+        work = _written_beside(self._state, self._kept) if self._state else None
+        for one in self._tables.values():  # from here on files are only renamed
+            one.place()
+        if self._state and work:
+            work.replace(self._state)
+
+    def _abandon(self) -> None:
+        for one in self._tables.values():
+            one.abandon()
+
+
+def _written_beside(path: Path, data: bytes) -> Path:
+    """Write what is to take the place of a file beside it, so that it is there whole or as it was."""
+    work = path.with_name(f".{path.name}.part")
+    try:
+        work.write_bytes(data)
+    except OSError as error:
+        work.unlink(missing_ok=True)
+        raise OutputError(f"{path}: {error.strerror}") from error
+    return work
 
 
 _ELSEWHERE = "name another folder with TMPDIR"
@@ -257,16 +359,6 @@ def in_json(value: Any) -> Any:
 def json_object(value: object) -> str:
     """One value as JSON text for people and programs."""
     return json.dumps(value, ensure_ascii=False, indent=2)
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or as it was."""
-    work = path.with_name(f".{path.name}.part")
-    try:
-        work.write_bytes(data)
-        work.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror}") from error
 
 
 def json_line(record: Record) -> str:
