@@ -523,3 +523,21 @@ def test_any_octets_in_a_log_are_counted(data: bytes, place: int) -> None:
 def test_any_text_may_hold_a_transcript(text: str) -> None:
     """`parse_transcript` gives sessions or none."""
     assert isinstance(smtplog.parse_transcript(text), list)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a system without a disk that is always full")
+@pytest.mark.parametrize("command", ["events", "deliveries --format table", "summary", "check", "trace --sender *"])
+def test_a_full_disk_is_said(log: Path, command: str) -> None:
+    """Exit 2 and a sentence, whether standard output or a file of one's own has no room."""
+    name, *options = command.split()
+    ways = [["/dev/full", []]] + [["/dev/null", ["-o", "/dev/full"]]] * (name in QUERIES)
+    for target, more in ways:
+        with Path(str(target)).open("wb") as out:
+            ran = subprocess.run(
+                [sys.executable, "-m", "smtplog", name, str(log), *options, *more],
+                stdout=out, stderr=subprocess.PIPE, cwd=TOP, check=False,
+            )  # fmt: skip
+        assert ran.returncode == 2
+        assert b"cannot be written: No space left on device" in ran.stderr
+        assert b"Traceback" not in ran.stderr
+        assert b"ignored" not in ran.stderr

@@ -9,7 +9,8 @@ import gc
 import os
 import signal
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, TextIO
 
 import typer
 
@@ -38,10 +39,22 @@ def main() -> None:
     except SmtplogError as error:
         say(f"smtplog: {error}")
         sys.exit(2)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # inputs say for themselves what is the matter with them
+        _let_go(sys.stdout)
+        say(f"smtplog: the answer cannot be written: {error.strerror or error}; choose another place with -o")
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
         gc.freeze()  # at the end of the process nothing needs to be looked through once more
+
+
+def _let_go(stream: TextIO) -> None:
+    """What could not be written is not tried again at the end of the process."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _version(wanted: bool) -> None:
