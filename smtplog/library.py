@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from os import PathLike
 from typing import Any, Generic, TypeVar
 
 import polars as pl
@@ -15,6 +15,7 @@ from smtplog.contract.records import TABLES, Delivery, Event, Message, Provenanc
 from smtplog.errors import QueryError
 from smtplog.read import rows
 from smtplog.read.clock import Clock
+from smtplog.read.handed import Given, legible
 from smtplog.read.options import Options
 from smtplog.read.tally import Tally
 from smtplog.work import Frames
@@ -29,7 +30,7 @@ class Run(Generic[R]):
         tally: counts of entries understood, foreign, unknown, debug, malformed; complete at the iterator's end.
     """
 
-    def __init__(self, source: Any, table: str, record: type[R], options: Options) -> None:
+    def __init__(self, source: Given, table: str, record: type[R], options: Options) -> None:
         self.tally = Tally()
         self._table, self._record = table, record
         self._frames = pipeline.run(_given(source), {table: None}, options, self.tally)
@@ -52,7 +53,7 @@ class Run(Generic[R]):
                 yield self._record.model_validate(row)
 
 
-def _given(source: Any) -> list[Any]:
+def _given(source: Given) -> list[Any]:
     """A path or an open file is one input; a list of paths or open files several; any other iterable holds lines."""
     if isinstance(source, (list, tuple)) and source and all(map(_is_input, source)):
         return list(source)
@@ -63,17 +64,18 @@ def _is_input(item: Any) -> bool:
     """Text in a list is a path when there is no blank in it: a log line has one behind its stamp."""
     return (
         hasattr(item, "read")
-        or isinstance(item, Path)
+        or isinstance(item, PathLike)
         or (isinstance(item, str) and item != "" and not set(item) & set(" \n"))
     )
 
 
-def events(source: Any, **options: Any) -> Run[Event]:
+def events(source: Given, **options: Any) -> Run[Event]:
     """Every understood entry of a source, in its order.
 
     Args:
         source: a path, a directory or a glob; an open file; an iterable of lines; or a list of paths or open files
-            (a path with a blank in it as a `Path`).
+            (a path with a blank in it as a `Path`). The text of a log is given as `text.splitlines()`, its octets as
+            `io.BytesIO(octets)`.
         options: the fields of `Options` by name.
 
     Raises:
@@ -82,22 +84,22 @@ def events(source: Any, **options: Any) -> Run[Event]:
     return Run(source, "events", Event, Options(**options))
 
 
-def sessions(source: Any, **options: Any) -> Run[Session]:
+def sessions(source: Given, **options: Any) -> Run[Session]:
     """The SMTP conversations of a source, in the order of their ends; see `events`."""
     return Run(source, "sessions", Session, Options(**options))
 
 
-def messages(source: Any, **options: Any) -> Run[Message]:
+def messages(source: Given, **options: Any) -> Run[Message]:
     """The mails of a source, in the order in which they were done; see `events`."""
     return Run(source, "messages", Message, Options(**options))
 
 
-def deliveries(source: Any, **options: Any) -> Run[Delivery]:
+def deliveries(source: Given, **options: Any) -> Run[Delivery]:
     """Every delivery attempt and refusal of a source; see `events`."""
     return Run(source, "deliveries", Delivery, Options(**options))
 
 
-def frames(source: Any, *tables: str, **options: Any) -> dict[str, pl.DataFrame]:
+def frames(source: Given, *tables: str, **options: Any) -> dict[str, pl.DataFrame]:
     """Whole tables in memory as Polars frames (`.to_arrow()` for Arrow).
 
     Args:
@@ -143,7 +145,7 @@ class Stitcher:
         self._tables, self._options = _tables(tables), Options(**options)
         self._state: bytes | None = None
 
-    def feed(self, source: Any) -> dict[str, pl.DataFrame]:
+    def feed(self, source: Given) -> dict[str, pl.DataFrame]:
         """Read the next piece, a source as for `events`; returns the frames of what it completed."""
         return _collected(self._run(_given(source), self.load), self._tables)
 
@@ -184,4 +186,4 @@ def parse_transcript(text: str, *, show_secrets: bool = False) -> list[Session]:
     """The sessions in a pasted text; an empty list when there is no dialogue in it. Never raises for text."""
     from smtplog.read import dialogue  # noqa: PLC0415 - transcripts are rarer than logs
 
-    return dialogue.sessions(text, show_secrets=show_secrets)
+    return dialogue.sessions(legible(text), show_secrets=show_secrets)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import smtplog
 from smtplog.contract.records import Event, Unparsed
 from smtplog.errors import InputError, QueryError
-from tests.conftest import NOON, TOP, Ran, mail, process, stamp, text_of, traffic, write
+from tests.conftest import NOON, SAMPLES, TOP, Ran, mail, process, stamp, text_of, traffic, write
 
 Cli = Callable[..., Ran]
 QUERIES = ("events", "sessions", "messages", "deliveries")
@@ -188,8 +188,39 @@ def test_a_byte_order_mark(tmp_path: Path) -> None:
     """Before the first line it takes nothing away but itself."""
     path = write(tmp_path / "bom.log", b"\xef\xbb\xbf" + text_of(mail()))
 
-    assert run_over(path)[1].entries == 7
+    assert run_over(path)[1].understood == 7
     assert len(list(smtplog.deliveries(path))) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_text_of_windows_in_wide_letters(cli: Cli, tmp_path: Path, encoding: str) -> None:
+    """What PowerShell's `>` writes is read, log or transcript; cut in the middle of a letter, all before it."""
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    said = mail(said="250 é 😀 ok")
+    log = write(tmp_path / "wide.log", (mark + "".join(f"{line}\r\n" for line in said)).encode(encoding))
+    text = mark + (SAMPLES / "transcript/rfc-quoted.txt").read_text("utf-8")
+    write(tmp_path / "wide.txt", text.encode(encoding))
+
+    assert [e.raw for e in run_over(log)[0]] == said
+    assert next(smtplog.deliveries(log)).detail == "250 é 😀 ok"
+    assert cli("sessions", tmp_path / "wide.txt", "--fields", "helo").rows == ['{"helo":"relay.example.org"}']
+    _, cut = run_over(write(tmp_path / "cut.log", log.read_bytes()[:-5]))
+    assert (cut.entries, cut.understood) == (7, 6)
+
+
+def test_a_folder_that_may_not_be_read(tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logs in it are not passed over in silence: the message names it."""
+    (tmp_path / "closed").mkdir()
+    scan = os.scandir
+
+    def refuse(at: str) -> object:
+        if at.endswith("closed"):
+            raise PermissionError(13, "Permission denied", at)
+        return scan(at)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match="closed: Permission denied"):
+        smtplog.frames(log.parent)
 
 
 def test_a_truncated_last_line(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
+import tempfile
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -44,6 +47,61 @@ def test_every_kind_of_source_is_the_same_log(log: Path) -> None:
     assert all(one == found[0] for one in found)
     with log.open("rb") as stream:
         assert [d.source for d in smtplog.deliveries(stream, year=2026)] == [str(log)]
+
+
+def test_whatever_reads_like_a_file_is_one(log: Path, tmp_path: Path) -> None:
+    """A temporary file, a wrapped stream of text, a reader of a few octets, a path of another class."""
+
+    class Few:
+        def __init__(self) -> None:
+            self.stream = io.BytesIO(log.read_bytes())
+
+        def read(self, size: int = -1) -> bytes:
+            return self.stream.read(min(size, 7))
+
+    class Place:
+        def __fspath__(self) -> str:
+            return str(log)
+
+    with tempfile.NamedTemporaryFile("w+", dir=tmp_path, encoding="utf-8") as words:
+        words.write(log.read_text())
+        words.seek(0)
+        found = [smtplog.frames(source, "events", year=2026)["events"] for source in (
+            words, codecs.getreader("utf-8")(io.BytesIO(log.read_bytes())), Few(), Place(), [Place()], str(log),
+        )]  # fmt: skip
+
+    assert found[0].height == 7
+    assert all(one.drop("source").equals(found[0].drop("source")) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (None, "NoneType: nothing to read"),
+        (3, "int: nothing to read"),
+        (b"a line", "io.BytesIO for octets"),
+        ([1, 2], "int: no line of text"),
+        ({Path("a"), Path("b")}, "Path: no line of text or octets; several files are given as a list"),
+        ("\n".join(mail() * 9), "given as text.splitlines()"),
+        ("a\0b", "no such file"),
+    ],
+)
+def test_what_is_no_source_is_refused(source: Any, said: str) -> None:
+    """An `InputError` that says what to give instead."""
+    with pytest.raises(InputError) as raised:
+        list(smtplog.events(source, year=2026))
+
+    assert said in str(raised.value)
+
+
+def test_half_a_letter_is_text_too() -> None:
+    """Lone surrogates, as JSON may hold them: no error, and every record can be written down."""
+    line = next(line for line in mail(said="250 ok \ud83d") if "\ud83d" in line)
+    found = [smtplog.parse_line(line, year=2026), *smtplog.events([line], year=2026)]
+    found += smtplog.parse_transcript("S: 220 x \ud83d \udcff\nC: HELO y\nS: 250 ok\nC: QUIT\nS: 221 bye\n")
+
+    assert len(found) == 3
+    assert all("ud83d" in one.model_dump_json() for one in found)
 
 
 def test_one_line_is_a_log() -> None:

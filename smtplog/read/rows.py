@@ -28,6 +28,7 @@ from smtplog.read.clock import Clock
 from smtplog.read.detect import Place, place
 from smtplog.read.dispatch import of_format, of_split, offers
 from smtplog.read.grammar import Refused
+from smtplog.read.handed import legible
 from smtplog.read.meaning import spelling
 from smtplog.read.plan import split_fields
 
@@ -142,7 +143,7 @@ def event(line: str, formats: Sequence[Format], clock: Clock, *, show_secrets: b
         clock: knows year and zone; where a year is missing that it does not know, `at` is null.
         show_secrets: leave what AUTH carried, and passwords, as they are.
     """
-    said = line.rstrip("\r\n")
+    said = legible(line.rstrip("\r\n"))
     frame = pl.DataFrame({"line": [1], "line_count": [1], "raw": [said if show_secrets else secrets.without(said)]})
     entries = envelope.split(frame, envelope.find(frame["raw"]), is_repeated=False)
     timed = entries if clock.needs_reference(entries, []) else clock.apply(entries, [])

@@ -6,10 +6,12 @@ Out come blocks of whole lines with the number of their first line. Memory is bo
 from __future__ import annotations
 
 import bz2
+import codecs
 import glob
 import gzip
 import io
 import lzma
+import os
 import stat
 import sys
 import zlib
@@ -23,6 +25,7 @@ import polars as pl
 
 from smtplog.errors import InputError
 from smtplog.read import rotation
+from smtplog.read.handed import Lines, Recoded, Text
 
 BLOCK_BYTES = 30 * 1024 * 1024
 """Below 32 MiB the C library keeps such memory for the next block instead of giving it back (mallopt(3))."""
@@ -100,8 +103,11 @@ _MAGIC: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
     (b"\xfd7zXZ\x00", lzma.LZMAFile),
     (b"]\x00\x00", lzma.LZMAFile),
     (b"\x28\xb5\x2f\xfd", _zstd),
+    (codecs.BOM_UTF8, lambda marked: Recoded(marked, "utf-8-sig")),
+    (codecs.BOM_UTF16_LE, lambda wide: Recoded(wide, "utf-16")),
+    (codecs.BOM_UTF16_BE, lambda wide: Recoded(wide, "utf-16")),
 )
-"""How packed files begin, and what unpacks them; several packed one behind the other are one."""
+"""How packed files begin, and what unpacks them; several packed one behind the other are one. Windows marks its texts."""
 _MAGIC_BYTES = max(len(magic) for magic, _ in _MAGIC)
 _REACH = 64 * 1024
 """So many octets at its end are searched for where a block of a file may end."""
@@ -117,7 +123,7 @@ def inputs(given: Iterable[Any]) -> list[Input]:
         given: paths, globs, directories (their files but `ANSWERS`, oldest rotation first), `-`, open files, iterables of lines.
 
     Raises:
-        InputError: nothing there, or a directory without files.
+        InputError: nothing there, no leave, a directory without files, or nothing that can be read at all.
     """
     return [one for item in given for one in _spell_out(item)]
 
@@ -127,35 +133,36 @@ def _spell_out(item: Any) -> list[Input]:
         return [item]
     if item == "-":
         return [Input("-", lambda: sys.stdin.buffer, is_borrowed=True)]
-    if isinstance(item, (str, Path)):
-        return _paths(str(item))
+    if isinstance(item, (str, os.PathLike)):
+        return _paths(str(os.fspath(item)))
     name = str(getattr(item, "name", "-"))
-    if hasattr(item, "read") and not isinstance(item, io.TextIOBase):
-        return [Input(name, lambda: item, is_borrowed=True)]
-    return [Input(name, lambda: _Lines(item), is_borrowed=True)]  # type: ignore[arg-type, return-value]
-
-
-class _Lines:
-    """An iterable of lines read like a binary file."""
-
-    def __init__(self, lines: Iterable[str | bytes]) -> None:
-        self._lines = iter(lines)
-
-    def read(self, size: int) -> bytes:
-        out, length = [], 0
-        for line in self._lines:
-            data = line if isinstance(line, bytes) else line.encode("utf-8", "surrogateescape")
-            out.append(data if data.endswith(b"\n") else data + b"\n")
-            length += len(out[-1])
-            if length >= size:
-                break
-        return b"".join(out)
+    if hasattr(item, "read"):
+        return [Input(name, lambda: Text(item) if isinstance(item.read(0), str) else item, is_borrowed=True)]  # type: ignore[arg-type, return-value]
+    if isinstance(item, (bytes, bytearray, memoryview)) or not isinstance(item, Iterable):
+        raise InputError(
+            f"{type(item).__name__}: nothing to read; give a path, an open file (io.BytesIO for octets) or lines of text"
+        )
+    return [Input(name, lambda: Lines(item), is_borrowed=True)]  # type: ignore[arg-type, return-value]
 
 
 def _paths(given: str) -> list[Input]:
+    try:
+        return [_file(p) for p in _files(given)]
+    except OSError as error:
+        hint = "; the text of a log is given as text.splitlines()" * ("\n" in given)
+        place = error.filename if isinstance(error, PermissionError) else given.partition("\n")[0]
+        raise InputError(f"{place}: {error.strerror}{hint}") from error
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _files(given: str) -> list[Path]:
     path = Path(given)
     if path.is_dir():
-        files = (p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        below = (Path(at, name) for at, _, names in os.walk(path, onerror=_raise) for name in names)
+        files = (p for p in below if p.is_file() and not p.name.startswith("."))
         found = sorted((p for p in files if p.suffix not in ANSWERS), key=rotation.order)
         if not found:
             raise InputError(
@@ -171,14 +178,11 @@ def _paths(given: str) -> list[Input]:
                 "no file matches it" if glob.has_magic(given) else "no such file; check the path or quote the pattern"
             )
             raise InputError(f"{given}: {hint}")
-    return [_file(p) for p in found]
+    return found
 
 
 def _file(path: Path) -> Input:
-    try:
-        about = path.stat()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
+    about = path.stat()
     if not stat.S_ISREG(about.st_mode):  # a pipe has no time of its own, and what is read of it is gone
         return Input(str(path), lambda: _open(path))
     return Input(str(path), lambda: _open(path), datetime.fromtimestamp(_packed_at(path) or about.st_mtime, UTC))
