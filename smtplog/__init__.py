@@ -72,9 +72,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Open a room when something out of it is asked for: `smtplog --help` needs none of them."""
-    for room, names in _ROOMS.items():
-        if name in names:
-            return getattr(import_module(room), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return __all__
+
+
+if not TYPE_CHECKING:  # a name that is none is one for type checkers too
+
+    def __getattr__(name: str) -> object:
+        """Open a room when something out of it is asked for: `smtplog --help` needs none of them."""
+        for room, names in _ROOMS.items():
+            if name in names:
+                return getattr(import_module(room), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from os import PathLike
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar, Unpack
 
 import polars as pl
 
@@ -16,7 +17,7 @@ from smtplog.errors import QueryError
 from smtplog.read import rows
 from smtplog.read.clock import Clock
 from smtplog.read.handed import Given, legible
-from smtplog.read.options import Options
+from smtplog.read.options import Options, Reading
 from smtplog.read.tally import Tally
 from smtplog.work import Frames
 
@@ -24,7 +25,10 @@ R = TypeVar("R", bound=Provenance)
 
 
 class Run(Generic[R]):
-    """An iterator of records that also carries what was not understood.
+    """An iterator of records, for one thread at a time, that also carries what was not understood.
+
+    It may be left early: threads and files end with it, or at once with `close()` or a with-statement. `events` and its
+    like make one.
 
     Attributes:
         tally: counts of entries understood, foreign, unknown, debug, malformed; complete at the iterator's end.
@@ -32,9 +36,7 @@ class Run(Generic[R]):
 
     def __init__(self, source: Given, table: str, record: type[R], options: Options) -> None:
         self.tally = Tally()
-        self._table, self._record = table, record
-        self._frames = pipeline.run(_given(source), {table: None}, options, self.tally)
-        self._records = self._read()
+        self._records = _records(pipeline.run(_given(source), {table: None}, options, self.tally), table, record)
 
     def __iter__(self) -> Iterator[R]:
         return self
@@ -42,15 +44,24 @@ class Run(Generic[R]):
     def __next__(self) -> R:
         return next(self._records)
 
-    def _read(self) -> Iterator[R]:
-        for frames in self._frames:
-            frame = frames.get(self._table)
-            if frame is None:
-                continue
-            for row in frame.iter_rows(named=True):
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Read no further: what is open is closed, nothing more comes."""
+        self._records.close()
+
+
+def _records(batches: Generator[Frames], table: str, record: type[R]) -> Generator[R]:
+    with closing(batches):
+        for frames in batches:
+            for row in frames[table].iter_rows(named=True) if table in frames else ():
                 if row.get("fields") is not None:
                     row["fields"] = json.loads(row["fields"])
-                yield self._record.model_validate(row)
+                yield record.model_validate(row)
 
 
 def _given(source: Given) -> list[Any]:
@@ -69,7 +80,7 @@ def _is_input(item: Any) -> bool:
     )
 
 
-def events(source: Given, **options: Any) -> Run[Event]:
+def events(source: Given, **options: Unpack[Reading]) -> Run[Event]:
     """Every understood entry of a source, in its order.
 
     Args:
@@ -84,22 +95,22 @@ def events(source: Given, **options: Any) -> Run[Event]:
     return Run(source, "events", Event, Options(**options))
 
 
-def sessions(source: Given, **options: Any) -> Run[Session]:
+def sessions(source: Given, **options: Unpack[Reading]) -> Run[Session]:
     """The SMTP conversations of a source, in the order of their ends; see `events`."""
     return Run(source, "sessions", Session, Options(**options))
 
 
-def messages(source: Given, **options: Any) -> Run[Message]:
+def messages(source: Given, **options: Unpack[Reading]) -> Run[Message]:
     """The mails of a source, in the order in which they were done; see `events`."""
     return Run(source, "messages", Message, Options(**options))
 
 
-def deliveries(source: Given, **options: Any) -> Run[Delivery]:
+def deliveries(source: Given, **options: Unpack[Reading]) -> Run[Delivery]:
     """Every delivery attempt and refusal of a source; see `events`."""
     return Run(source, "deliveries", Delivery, Options(**options))
 
 
-def frames(source: Given, *tables: str, **options: Any) -> dict[str, pl.DataFrame]:
+def frames(source: Given, *tables: str, **options: Unpack[Reading]) -> dict[str, pl.DataFrame]:
     """Whole tables in memory as Polars frames (`.to_arrow()` for Arrow).
 
     Args:
@@ -132,6 +143,9 @@ def _collected(batches: Iterable[Frames], wanted: Iterable[str]) -> Frames:
 class Stitcher:
     """Reads a log piece by piece, today's after yesterday's; keys are the same as in one run over everything.
 
+    A file that is fed again, grown, renamed or packed, is read on from where it was left; lines and open files are read as
+    they come. For one thread at a time.
+
     Args:
         tables: which of events, sessions, messages, deliveries; none: all of them.
         options: the fields of `Options` by name.
@@ -140,7 +154,7 @@ class Stitcher:
         tally: counts of everything fed so far.
     """
 
-    def __init__(self, *tables: str, **options: Any) -> None:
+    def __init__(self, *tables: str, **options: Unpack[Reading]) -> None:
         self.tally = Tally()
         self._tables, self._options = _tables(tables), Options(**options)
         self._state: bytes | None = None
@@ -170,12 +184,16 @@ class Stitcher:
         self._state = state
 
 
-def parse_line(line: str, **options: Any) -> Event | Unparsed:
+def parse_line(line: str, **options: Unpack[Reading]) -> Event | Unparsed:
     """One log line -> its event, or why it is none. Keys that need other lines are null.
 
     Args:
         line: with its envelope, with or without line end.
-        options: `year`, `zone`, `input_format` of `Options`; without a year, `at` of a stamp that has none is null.
+        options: `year`, `zone`, `reference`, `input_format`, `show_secrets` of `Options`; others change nothing. Without
+            a year, `at` of a stamp that has none is null.
+
+    Raises:
+        QueryError: an option makes no sense. Never for the text.
     """
     asked = Options(**options)
     clock = Clock(asked.year, asked.zone, asked.reference)

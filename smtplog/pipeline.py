@@ -5,7 +5,7 @@ Nothing walks back. Memory is bounded by the blocks under way and by what is sti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -60,7 +60,7 @@ def formats(options: Options) -> tuple[Format, ...]:
 def run(
     given: Iterable[object], tables: Tables, options: Options | None = None, tally: Tally | None = None,
     state: bytes | None = None, keep: Callable[[bytes], None] | None = None,
-) -> Iterator[Frames]:  # fmt: skip
+) -> Generator[Frames]:  # fmt: skip
     """Read inputs and give out, block by block, what they complete.
 
     Args:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import codecs
+import copy
+import gc
 import gzip
 import io
+import multiprocessing
+import pickle
+import subprocess
+import sys
 import tempfile
+import threading
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import polars as pl
 import pytest
@@ -20,7 +29,8 @@ from smtplog import Delivery, Event, Message, Options, Session, Stitcher, Unpars
 from smtplog.contract import schema
 from smtplog.contract.records import TABLES
 from smtplog.errors import InputError, QueryError, SmtplogError
-from tests.conftest import NOON, mail, stamp, traffic, write
+from smtplog.read.options import _SENSE, Reading
+from tests.conftest import NOON, TOP, mail, stamp, traffic, write
 
 RECORDS = {"events": Event, "sessions": Session, "messages": Message, "deliveries": Delivery}
 
@@ -125,6 +135,119 @@ def test_an_iterator_may_be_left_early(log: Path) -> None:
 
     assert next(run).kind == "connect"
     del run
+
+
+def test_an_iterator_left_early_leaves_nothing_open(log: Path) -> None:
+    """At once, without the garbage collector: no thread runs on and no file stays open."""
+    write(log, traffic(60))
+    before = threading.active_count()
+    gc.disable()
+    try:
+        with smtplog.events(log, block_bytes=1000) as run:
+            next(run)
+        closed = smtplog.events(log, block_bytes=1000)
+        next(closed)
+        closed.close()
+        for _ in smtplog.events(log, block_bytes=1000):
+            break
+        assert threading.active_count() == before
+        assert list(run) == list(closed) == []
+        assert log not in [one.readlink() for one in Path("/proc/self/fd").iterdir() if one.is_file()]
+    finally:
+        gc.enable()
+
+
+def test_two_threads_read_two_logs(log: Path) -> None:
+    """Nothing is shared between runs but what is read only."""
+    write(log, traffic(60))
+    expected = [d.model_dump_json() for d in smtplog.deliveries(log)]
+
+    def read(_: int) -> list[str]:
+        return [d.model_dump_json() for d in smtplog.deliveries(log, block_bytes=9000)]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(found == expected for found in pool.map(read, range(4)))
+
+
+@pytest.mark.parametrize("way", ["spawn", "forkserver"])
+def test_a_pool_of_processes_reads_logs(log: Path, way: str) -> None:
+    """Processes that start afresh; records travel between them."""
+    expected = list(smtplog.deliveries(log))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(way)) as pool:
+        assert pool.submit(_deliveries, log).result(timeout=60) == expected
+
+
+def _deliveries(log: Path) -> list[Delivery]:
+    return list(smtplog.deliveries(log))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_records_come_back_as_they_were(log: Path, table: str) -> None:
+    """From JSON, from a dict, from a pickle, from a copy: equal records, and the same JSON again."""
+    write(log, traffic(20))
+    for record in getattr(smtplog, table)(log):
+        said = record.model_dump_json()
+        for back in (
+            type(record).model_validate_json(said), type(record).model_validate(record.model_dump()),
+            pickle.loads(pickle.dumps(record)), copy.deepcopy(record), record.model_copy(),  # noqa: S301
+        ):  # fmt: skip
+            assert back == record
+            assert back.model_dump_json() == said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("year", "2026"), ("year", 2026.0), ("zone", 3), ("reference", datetime(2026, 1, 1)), ("reference", "2026"),
+        ("idle", 5), ("idle", "5d"), ("idle", None), ("idle", timedelta(-1)), ("log_host", 5), ("dedupe", True),
+        ("local_domains", "example.org"), ("local_networks", [1]), ("show_secrets", "no"), ("rules", 1),
+        ("block_bytes", 0), ("block_bytes", -5), ("threads", 0), ("watch", 1), ("input_format", 3),
+    ],
+)  # fmt: skip
+def test_an_option_that_makes_no_sense_is_refused(name: str, value: object) -> None:
+    """At once, with what to give instead; nothing is read in some other way in silence."""
+    for call in (smtplog.events, smtplog.parse_line):
+        with pytest.raises(QueryError, match=f"^{name}=.*: give "):
+            call(mail()[0], **{name: value})  # type: ignore[operator]
+
+
+def test_keywords_are_the_options() -> None:
+    """What editors and type checkers are told is what there is."""
+    told = get_type_hints(Reading)
+
+    assert told == get_type_hints(Options)
+    assert list(told) == [one.name for one in fields(Options)] == [name for name, _, _ in _SENSE]
+
+
+PROGRAM = """
+import smtplog
+from pathlib import Path
+from typing import assert_type
+from datetime import datetime
+
+with smtplog.deliveries([Path("a")], year=2026) as run:
+    for one in run:
+        assert_type(one.at, datetime | None)
+assert_type(run.tally.understood, int)
+assert_type(smtplog.parse_line("x"), smtplog.Event | smtplog.Unparsed)
+smtplog.deliveries("a", yaer=2026)
+smtplog.deliveries("a", year="2026")
+smtplog.deliveries(b"a")
+smtplog.nothing
+run.tally.nothing
+"""
+
+
+def test_a_program_is_checked_by_its_types(tmp_path: Path) -> None:
+    """`mypy --strict` finds a wrong option, source or name in a program that uses the library, and nothing else."""
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    ran = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", str(program)], capture_output=True, text=True, cwd=TOP, check=False
+    )
+    wrong = [int(line.split(":")[1]) for line in ran.stdout.splitlines() if ": error:" in line]
+
+    assert wrong == [12, 13, 14, 15, 16], ran.stdout
 
 
 def test_memory_is_flat() -> None:

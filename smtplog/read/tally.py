@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self, overload
 
 import polars as pl
 
@@ -19,9 +19,26 @@ WHYS = ("understood", "foreign", "unknown", "debug", "malformed")
 EXAMPLES = 3
 
 
+class _Count:
+    """How many entries there are of the sort it is named after."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._why = name
+
+    @overload
+    def __get__(self, tally: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, tally: Tally, owner: type) -> int: ...
+    def __get__(self, tally: Tally | None, owner: type) -> int | Self:
+        return self if tally is None else sum(n for (_, _, why), n in tally.by_program.items() if why == self._why)
+
+
 @dataclass
 class Tally:
     """Counts of entries of one run.
+
+    understood, foreign, unknown, debug, malformed: how many entries were so.
+    lines, entries: how many there were.
 
     by_program: (format or None, program or None, why) -> entries.
     examples: the same key -> up to three of (source, line, raw); only for unknown and malformed.
@@ -46,10 +63,7 @@ class Tally:
     _vague: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
     """By format and program: notes that name no message. Any program may write such."""
 
-    def __getattr__(self, name: str) -> int:
-        if name in WHYS:
-            return sum(n for (_, _, why), n in self.by_program.items() if why == name)
-        raise AttributeError(name)
+    understood, foreign, unknown, debug, malformed = (_Count() for _ in range(5))
 
     def add(self, parsed: Parsed, source: str, clock: Clock) -> None:
         """Count one block."""
