@@ -99,7 +99,8 @@ def with_reasons(tries: pl.DataFrame) -> pl.DataFrame:
     before = pl.struct(here).shift().over(PERSON)
     said = pl.when(lone.filter(mine)).then(before).struct
     told = tries.filter(mine).with_columns(
-        pl.coalesce(said.field(name), name) if name == "detail" else pl.coalesce(name, said.field(name)) for name in here
+        pl.coalesce(said.field(name), name) if name == "detail" else pl.coalesce(name, said.field(name))
+        for name in here
     )
     return tries.with_columns(tries[name].scatter(mine.arg_true(), told[name]) for name in here)
 
