@@ -13,7 +13,7 @@ from smtplog.formats import all_formats
 from smtplog.formats.base import Format, Kind, Split
 from smtplog.read import grammar, keep, onepass
 
-ENTRIES = [one for one in all_formats() if one.reads == "entries"]
+ENTRIES = all_formats()
 RULES = [(one, kind, rule) for one in ENTRIES for kind in one.kinds for rule in kind.rules]
 SPLITS = sorted(
     {(one.grammar, r) for one in ENTRIES for k in one.kinds for s in k.steps if isinstance(s, Split) for r in s.rules}

@@ -41,7 +41,7 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Constant:
-    """Every entry of the kind has this value; an absent `only_if` field leaves it out."""
+    """Every entry of the kind that says nothing else of the field has this value."""
 
     target: str
     value: str
@@ -164,16 +164,21 @@ class Kind:
         return self.session == ("end" if self.session_by == "client" else "start")
 
 
-def kind(name: str, *rules: str, by: tuple[str, ...] = (), **more: Any) -> Kind:
-    """A kind whose texts may be anybody's, so that Lark refuses some; `by` nobody in particular.
+def fixed(name: str, *rules: str, by: tuple[str, ...] = (), **more: Any) -> Kind:
+    """A kind whose texts are the server's own words around values that end by themselves.
 
     Args:
         name: its name, and that of its rule where no other is given.
         rules: its rules in order.
-        by: the services that write it.
+        by: the services that write it; none: any of them may.
         more: the other fields of `Kind`.
     """
-    return Kind(name, rules or (name,), by, may_refuse=True, **more)
+    return Kind(name, rules or (name,), by, **more)
+
+
+def kind(name: str, *rules: str, **more: Any) -> Kind:
+    """A kind whose texts may be anybody's, so that Lark refuses some. See `fixed`."""
+    return fixed(name, *rules, may_refuse=True, **more)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,13 +204,7 @@ class Format:
     timed_id: str | None = None
     """Rule that finds, in a raw entry, an id that carries its birth; `id_time` reads it."""
     id_time: Callable[[str], datetime | None] = field(default=lambda _id: None)
-    session_key: tuple[str, ...] = ("instance", "service", "pid")
     joins: bool = False
     """Its entries belong to the messages of the server on the same host; it has none of its own."""
     is_plain: bool = False
     """It also writes files of its own, where no syslog head stands before its stamp."""
-    reads: Literal["entries", "document"] = "entries"
-
-    def kind(self, name: str) -> Kind:
-        """The kind of this name."""
-        return next(kind for kind in self.kinds if kind.name == name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smtplog.formats.base import Constant, Kind
+from smtplog.formats.base import Constant, fixed
 from smtplog.formats.exim.words import (
     ARRIVAL,
     CLOSED,
@@ -21,48 +21,47 @@ from smtplog.formats.exim.words import (
 )
 
 HOT = (
-    Kind("delivery", ("delivery",), (), SENT, hot=True, message="part", delivers=True),
-    Kind(
+    fixed("delivery", steps=SENT, hot=True, message="part", delivers=True),
+    fixed(
         "arrival",
-        ("arrival_for", "arrival"),
-        (),
-        ARRIVAL,
+        "arrival_for",
+        "arrival",
+        steps=ARRIVAL,
         hot=True,
         message="start",
         session="part",
         session_by="peer",
         origin="smtp",
     ),
-    Kind("connection", ("connection",), (), hot=True, session="start", session_by="peer"),
-    Kind("session_closed", ("closed_by_peer",), (), CLOSED, hot=True, session="end", session_by="peer"),
-    Kind("completed", ("completed",), (), seconds("queue_time", "delay_s"), hot=True, message="end"),
-    Kind(
-        "local_arrival", ("local_arrival_for", "local_arrival"), (), ARRIVAL, hot=True, message="start", origin="local"
+    fixed("connection", hot=True, session="start", session_by="peer"),
+    fixed("session_closed", "closed_by_peer", steps=CLOSED, hot=True, session="end", session_by="peer"),
+    fixed("completed", steps=seconds("queue_time", "delay_s"), hot=True, message="end"),
+    fixed(
+        "local_arrival", "local_arrival_for", "local_arrival", steps=ARRIVAL, hot=True, message="start", origin="local"
     ),
-    Kind("not_due", ("not_due",), (), NOT_DUE, hot=True, message="part"),
-    Kind("deferral", ("deferral",), (), DEFERRED, hot=True, message="part", delivers=True),
-    Kind(
+    fixed("not_due", steps=NOT_DUE, hot=True, message="part"),
+    fixed("deferral", steps=DEFERRED, hot=True, message="part", delivers=True),
+    fixed(
         "bounce_arrival",
-        ("bounce_arrival_for", "bounce_arrival"),
-        (),
-        ARRIVAL,
+        "bounce_arrival_for",
+        "bounce_arrival",
+        steps=ARRIVAL,
         hot=True,
         message="start",
         origin="bounce",
     ),
-    Kind("failure", ("failure",), (), FAILED, hot=True, message="part", delivers=True),
-    Kind(
+    fixed("failure", steps=FAILED, hot=True, message="part", delivers=True),
+    fixed(
         "reject_rcpt",
-        ("refused_rcpt",),
-        (),
-        REFUSED_RCPT,
+        "refused_rcpt",
+        steps=REFUSED_RCPT,
         hot=True,
         session="part",
         session_by="peer",
         delivers=True,
         copied=True,
     ),
-    Kind("cutthrough", ("cutthrough",), (), SENT, hot=True, message="part", delivers=True),
+    fixed("cutthrough", steps=SENT, hot=True, message="part", delivers=True),
 )
 
 QUEUE = (

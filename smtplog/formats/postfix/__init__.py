@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
-from smtplog.formats.base import Format, Kind
+from smtplog.formats.base import Format
 from smtplog.formats.postfix import agents, queue, screen, server, system
 from smtplog.formats.postfix.words import QMGR
 
@@ -22,18 +21,6 @@ def id_time(queue_id: str) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-_NAMED = frozenset(
-    {"reject", "lost", "milter_reject", "reject_warning", "access", "access_hold", "access_discard", "proxy", "bare_newline",
-     "bdat_problem", "tls_aborted", "reply_filtered", "queue_file_limit", "odd_response", "read_timeout", "sasl_library",
-     "message_old", "lookup_problem", "system_error"}
-)  # fmt: skip
-"""Kinds whose lines belong to a message where they begin with its queue id, and to none otherwise."""
-
-
-def _with_parts(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
-    return tuple(replace(kind, message="part") if kind.name in _NAMED and not kind.message else kind for kind in kinds)
-
-
 FORMAT = Format(
     name="postfix",
     title="Postfix 2.x - 3.11",
@@ -45,17 +32,15 @@ FORMAT = Format(
     unique_id_letters=12,
     timed_id="timed_id",
     id_time=id_time,
-    kinds=_with_parts(
-        (
-            *agents.DELIVERIES,
-            *server.CONNECTIONS,
-            *queue.LIFE,
-            *agents.KINDS,
-            *server.KINDS,
-            *queue.KINDS,
-            *screen.KINDS,
-            *system.KINDS,
-            *system.WARNINGS,
-        )
+    kinds=(
+        *agents.DELIVERIES,
+        *server.CONNECTIONS,
+        *queue.LIFE,
+        *agents.KINDS,
+        *server.KINDS,
+        *queue.KINDS,
+        *screen.KINDS,
+        *system.KINDS,
+        *system.WARNINGS,
     ),
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from smtplog.formats.base import Constant, Kind, Lookup, Split, Step
+from smtplog.formats.base import Constant, Lookup, Step, fixed, kind
 from smtplog.formats.postfix.words import (
     ANSWER,
     ATTEMPT,
     FILTER_DISCARDED,
+    HANDSHAKE,
     LOCAL_AGENTS,
     OLD_AGENTS,
     SMTP,
@@ -37,60 +38,45 @@ _OLD: tuple[Step, ...] = (
     Lookup("relay_name", "status", {"none": "discarded", "local": "delivered", "virtual": "delivered"}, default="sent"),
 )
 
-_HANDSHAKE: tuple[Step, ...] = (Split("tls_parameters", ("tls_handshake",)),)
-
 DELIVERIES = (
-    Kind("delivery", ("delivery",), ("smtp",), _BY_SMTP, hot=True, message="part", delivers=True),
-    Kind("delivery", ("delivery",), ("lmtp",), _BY_LMTP, hot=True, message="part", delivers=True),
-    Kind(
-        "delivery",
-        ("delivery_here",),
-        (*LOCAL_AGENTS, *SMTP, *OLD_AGENTS),
-        _BY_THIS_HOST,
-        hot=True,
-        message="part",
-        delivers=True,
+    fixed("delivery", by=("smtp",), steps=_BY_SMTP, hot=True, message="part", delivers=True),
+    fixed("delivery", by=("lmtp",), steps=_BY_LMTP, hot=True, message="part", delivers=True),
+    fixed(
+        "delivery", "delivery_here", by=(*LOCAL_AGENTS, *SMTP, *OLD_AGENTS), steps=_BY_THIS_HOST,
+        hot=True, message="part", delivers=True,
     ),
-)
+)  # fmt: skip
 """The hot ones: they come before everything else."""
 
+_EVERYBODY = (*SMTP, *LOCAL_AGENTS, *OLD_AGENTS)
+_TLS_CLIENTS = (*SMTP, "tlsproxy")
+
 KINDS = (
-    Kind("server_greeting", ("server_greeting",), SMTP, may_refuse=True, session="start", dialogue="client"),
-    Kind("server_goodbye", ("server_goodbye",), SMTP, may_refuse=True, session="end", dialogue="client"),
-    Kind("server_dialogue", ("dialogue_server",), SMTP, may_refuse=True, session="part", dialogue="client"),
-    Kind("probe", ("probe",), (*SMTP, *LOCAL_AGENTS, *OLD_AGENTS), ATTEMPT, message="part"),
-    Kind(
-        "delivery",
-        ("delivery_old", "delivery_plain", "delivery_bare"),
-        (*SMTP, *LOCAL_AGENTS, *OLD_AGENTS),
-        _OLD,
-        message="part",
-        delivers=True,
-        may_refuse=True,
+    kind("server_greeting", by=SMTP, session="start", dialogue="client"),
+    kind("server_goodbye", by=SMTP, session="end", dialogue="client"),
+    kind("server_dialogue", "dialogue_server", by=SMTP, session="part", dialogue="client"),
+    fixed("probe", by=_EVERYBODY, steps=ATTEMPT, message="part"),
+    kind(
+        "delivery", "delivery_old", "delivery_plain", "delivery_bare",
+        by=_EVERYBODY, steps=_OLD, message="part", delivers=True,
     ),
-    Kind("tls_to", ("tls_to",), (*SMTP, "tlsproxy"), _HANDSHAKE, hot=True),
-    Kind("tls_to", ("tls_to_sni", "tls_to_old"), (*SMTP, "tlsproxy"), _HANDSHAKE, may_refuse=True),
-    Kind("connect_failed", ("connect_failed", "connect_failed_path"), SMTP, may_refuse=True),
-    Kind("server_said", ("server_said",), SMTP, (*WHERE, *ANSWER), message="part", may_refuse=True),
-    Kind("server_refused", ("server_refused",), SMTP, WHERE, message="part", may_refuse=True),
-    Kind("server_lost", ("server_lost",), SMTP, WHERE, message="part"),
-    Kind("server_timed_out", ("server_timed_out",), SMTP, WHERE, message="part"),
-    Kind("server_tls_failed", ("server_tls_failed",), SMTP, message="part"),
-    Kind("server_auth_failed", ("server_sasl_failed", "server_sasl_impossible"), SMTP, message="part"),
-    Kind(
-        "tls_connect_error",
-        ("tls_connect_error",),
-        (*SMTP, "tlsproxy"),
-        (Constant("tls_call", "SSL_connect error"),),
-        may_refuse=True,
-    ),
-    Kind("certificate_unverified", ("certificate_unverified",), (*SMTP, "tlsproxy")),
-    Kind("pix_workaround", ("pix_workaround", "pix_workaround_old"), SMTP, message="part", may_refuse=True),
-    Kind("line_broken", ("line_broken",), SMTP, message="part"),
-    Kind("utf8_without_8bit", ("utf8_without_8bit",), SMTP),
-    Kind("starttls_offered", ("starttls_offered",), SMTP),
-    Kind("passed_on", ("passed_on",), (*SMTP, *LOCAL_AGENTS), message="part"),
-    Kind("tlsrpt", ("tlsrpt",), (*SMTP, "tlsproxy")),
-    Kind("tls_setup_to", ("tls_setup_to",), (*SMTP, "tlsproxy")),
-    Kind("smtp_check", ("smtp_check",), SMTP, message="part", may_refuse=True),
-)
+    fixed("tls_to", by=_TLS_CLIENTS, steps=HANDSHAKE, hot=True),
+    kind("tls_to", "tls_to_sni", "tls_to_old", by=_TLS_CLIENTS, steps=HANDSHAKE),
+    kind("connect_failed", "connect_failed", "connect_failed_path", by=SMTP),
+    kind("server_said", by=SMTP, steps=(*WHERE, *ANSWER), message="part"),
+    kind("server_refused", by=SMTP, steps=WHERE, message="part"),
+    fixed("server_lost", by=SMTP, steps=WHERE, message="part"),
+    fixed("server_timed_out", by=SMTP, steps=WHERE, message="part"),
+    fixed("server_tls_failed", by=SMTP, message="part"),
+    fixed("server_auth_failed", "server_sasl_failed", "server_sasl_impossible", by=SMTP, message="part"),
+    kind("tls_connect_error", by=_TLS_CLIENTS, steps=(Constant("tls_call", "SSL_connect error"),)),
+    fixed("certificate_unverified", by=_TLS_CLIENTS),
+    kind("pix_workaround", "pix_workaround", "pix_workaround_old", by=SMTP, message="part"),
+    fixed("line_broken", by=SMTP, message="part"),
+    fixed("utf8_without_8bit", by=SMTP),
+    fixed("starttls_offered", by=SMTP),
+    fixed("passed_on", by=(*SMTP, *LOCAL_AGENTS), message="part"),
+    fixed("tlsrpt", by=_TLS_CLIENTS),
+    fixed("tls_setup_to", by=_TLS_CLIENTS),
+    kind("smtp_check", by=SMTP, message="part"),
+)  # fmt: skip

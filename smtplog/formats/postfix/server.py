@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from smtplog.formats.base import Constant, Kind, Lookup, Split, Step
-from smtplog.formats.postfix.words import ANSWER, FILTER_DISCARDED, REPLY_STATUS, SMTPD, VERB_STAGE, WARNED, part
+from smtplog.formats.base import Constant, Lookup, Split, Step, fixed
+from smtplog.formats.postfix.words import (
+    ANSWER,
+    DISCARDED,
+    FILTER_DISCARDED,
+    HANDSHAKE,
+    HELD,
+    REJECTED,
+    REPLY_STATUS,
+    SMTPD,
+    VERB_STAGE,
+    WARNED,
+    named,
+    part,
+)
 
 _STAGE = Lookup("verb", "stage", VERB_STAGE)
 # src/smtpd/smtpd_peer.c: the name is `unknown` where the address does not resolve both ways, and then no name at all.
@@ -26,8 +39,7 @@ _PROXIED: tuple[Step, ...] = (
     Lookup("reply_text", "status", FILTER_DISCARDED, letters=13),
     Lookup("proxy_verdict", "status", {"reject": "rejected"}),
 )
-_HANDSHAKE = (Split("tls_parameters", ("tls_handshake",)),)
-_REJECTS = (
+_REJECT_RULES = (
     "reject_object",
     "reject_text",
     "reject_object_early",
@@ -40,18 +52,18 @@ _REJECTS = (
 
 # The client may still break off: that the message is in the queue qmgr says.
 CONNECTIONS = (
-    Kind("client", ("client",), SMTPD, hot=True, message="start", queues=False, session="part", origin="smtp"),
-    Kind("connect", ("connect",), SMTPD, hot=True, session="start"),
-    Kind("disconnect", ("disconnect",), SMTPD, hot=True, session="end"),
+    fixed("client", by=SMTPD, hot=True, message="start", queues=False, session="part", origin="smtp"),
+    fixed("connect", by=SMTPD, hot=True, session="start"),
+    fixed("disconnect", by=SMTPD, hot=True, session="end"),
 )
 """The hot ones: they come before everything else."""
 
 KINDS = (
-    Kind("tls_from", ("tls_from",), (*SMTPD, "tlsproxy"), _HANDSHAKE, hot=True, session="part"),
-    part(
+    fixed("tls_from", by=(*SMTPD, "tlsproxy"), steps=HANDSHAKE, hot=True, session="part"),
+    named(
         "reject",
-        *_REJECTS,
-        steps=(*_REFUSAL, Constant("status", "rejected"), Constant("action", "reject")),
+        *_REJECT_RULES,
+        steps=(*_REFUSAL, *REJECTED),
         delivers=True,
     ),
     part("client", "client_more", message="start", queues=False, origin="smtp"),
@@ -64,9 +76,9 @@ KINDS = (
         login_failed=True,
     ),
     part("dialogue", "dialogue_client", dialogue="server"),
-    part("lost", "lost", "lost_queued", steps=(_STAGE, _UNKNOWN)),
+    named("lost", "lost", "lost_queued", steps=(_STAGE, _UNKNOWN)),
     part("name_unverified", "name_unverified", "name_unverified_old", "address_unlisted", steps=(WARNED,)),
-    part(
+    named(
         "milter_reject",
         "milter_reject",
         "milter_reject_early",
@@ -75,7 +87,7 @@ KINDS = (
         steps=(*_REFUSAL, Constant("action", "reject")),
         delivers=True,
     ),
-    part(
+    named(
         "reject_warning",
         "warn_object",
         "warn_text",
@@ -83,26 +95,26 @@ KINDS = (
         "warn_text_early",
         steps=(_STAGE, Constant("action", "reject_warning")),
     ),
-    part("access", "access", "access_early", steps=_ACTION),
-    part(
+    named("access", "access", "access_early", steps=_ACTION),
+    named(
         "access_hold",
         "hold",
         "hold_early",
-        steps=(*_ACTION, Constant("status", "held"), Constant("action", "hold")),
+        steps=(*_ACTION, *HELD),
         delivers=True,
         foretells=True,
     ),
-    part(
+    named(
         "access_discard",
         "discard",
         "discard_early",
-        steps=(*_ACTION, Constant("status", "discarded"), Constant("action", "discard")),
+        steps=(*_ACTION, *DISCARDED),
         delivers=True,
         foretells=True,
     ),
-    part("proxy", "proxy", "proxy_queued", steps=_PROXIED, delivers=True),
+    named("proxy", "proxy", "proxy_queued", steps=_PROXIED, delivers=True),
     part("pipelining", "pipelining", "pipelining_empty", "pipelining_nested", steps=(_STAGE,)),
-    part(
+    named(
         "bare_newline",
         "bare_newline",
         "bare_newline_queued",
@@ -124,37 +136,36 @@ KINDS = (
     ),
     part("request_too_long", steps=(WARNED,)),
     part("etrn_refused", steps=(WARNED,)),
-    part("bdat_problem", steps=(WARNED,)),
-    Kind(
+    named("bdat_problem", steps=(WARNED,)),
+    fixed(
         "tls_accept_error",
-        ("tls_accept_error",),
-        (*SMTPD, "tlsproxy"),
-        (_UNKNOWN, Constant("tls_call", "SSL_accept error")),
+        by=(*SMTPD, "tlsproxy"),
+        steps=(_UNKNOWN, Constant("tls_call", "SSL_accept error")),
         session="part",
     ),
-    Kind(
+    fixed(
         "tls_aborted",
-        ("tls_aborted",),
-        SMTPD,
+        by=SMTPD,
         session="part",
+        message="part",
         finding=("tls-failed", "warning", "the TLS handshake failed"),
     ),
     part("tls_not_served", steps=(WARNED,)),
-    Kind("tls_setup_from", ("tls_setup_from",), (*SMTPD, "tlsproxy"), session="part"),
-    Kind("tls_from", ("tls_from_sni", "tls_from_old"), (*SMTPD, "tlsproxy"), _HANDSHAKE, session="part"),
-    Kind("ehlo_discarded", ("ehlo_discarded",), (*SMTPD, "smtp", "lmtp"), session="part"),
+    fixed("tls_setup_from", by=(*SMTPD, "tlsproxy"), session="part"),
+    fixed("tls_from", "tls_from_sni", "tls_from_old", by=(*SMTPD, "tlsproxy"), steps=HANDSHAKE, session="part"),
+    fixed("ehlo_discarded", by=(*SMTPD, "smtp", "lmtp"), session="part"),
     part("command_replaced"),
-    part("reply_filtered", "reply_filtered", "reply_filtered_client"),
+    named("reply_filtered", "reply_filtered", "reply_filtered_client"),
     # src/smtpd/smtpd.c, data_cmd(): the client is told 552; no line names sender or recipient.
-    Kind(
+    fixed(
         "message_too_big",
-        ("queue_file_limit",),
-        SMTPD,
-        (WARNED, Constant("status", "rejected"), Constant("action", "reject"), Constant("stage", "end_of_data")),
+        "queue_file_limit",
+        by=SMTPD,
+        steps=(WARNED, *REJECTED, Constant("stage", "end_of_data")),
         session="part",
         message="part",
         delivers=True,
     ),
     part("client_named"),
-    Kind("queue_full", ("queue_full",), (*SMTPD, "postscreen"), (WARNED,)),
+    fixed("queue_full", by=(*SMTPD, "postscreen"), steps=(WARNED,)),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smtplog.formats.base import Constant, Kind, Split, Step, kind
+from smtplog.formats.base import Constant, Split, Step, fixed, kind
 from smtplog.formats.postfix.words import CLEANUP, QMGR, SMTP, SMTPD, WARNED
 
 MASTER = ("master",)
@@ -31,7 +31,6 @@ COMMANDS = (
     "nbdb_reindexd",
 )
 """Commands and services without lines of their own: they warn like all the others."""
-ANYBODY = ()
 
 _REFUSED: tuple[Step, ...] = (WARNED, Constant("status", "rejected"), Constant("stage", "end_of_data"))
 _LATER: tuple[Step, ...] = (
@@ -42,33 +41,26 @@ _LATER: tuple[Step, ...] = (
 )
 
 KINDS = (
-    Kind("started", ("started", "started_plain"), MASTER),
-    Kind("reloaded", ("reloaded", "reloaded_old"), MASTER),
-    Kind("terminating", ("terminating",), MASTER),
-    Kind("master_exit", ("master_exit",), MASTER, carries_nothing=True),
-    Kind("script_event", ("script_event",), SCRIPT),
+    fixed("started", "started", "started_plain", by=MASTER),
+    fixed("reloaded", "reloaded", "reloaded_old", by=MASTER),
+    fixed("terminating", by=MASTER),
+    fixed("master_exit", by=MASTER, carries_nothing=True),
+    fixed("script_event", by=SCRIPT),
     kind("running", "running", "not_running", by=SCRIPT),
     kind("file_finding", "script_found", "script_differ", by=(*SCRIPT, *COMMANDS)),
-    Kind(
-        "admin_removed",
-        ("admin_removed",),
-        SUPER,
-        (Constant("status", "cancelled"),),
-        message="end",
-        for_all="cancelled",
-    ),
-    Kind("admin_held", ("admin_held",), SUPER, (Constant("status", "held"),), message="part", for_all="held"),
-    Kind("admin_released", ("admin_released",), SUPER, message="part", for_all="active"),
-    Kind("admin_requeued", ("admin_requeued",), SUPER, message="end"),
-    Kind("admin_expired", ("admin_expired",), SUPER, message="part"),
-    Kind("admin_total", ("admin_total",), SUPER),
-    Kind("table_changed", ("table_changed",), ANYBODY),
+    fixed("admin_removed", by=SUPER, steps=(Constant("status", "cancelled"),), message="end", for_all="cancelled"),
+    fixed("admin_held", by=SUPER, steps=(Constant("status", "held"),), message="part", for_all="held"),
+    fixed("admin_released", by=SUPER, message="part", for_all="active"),
+    fixed("admin_requeued", by=SUPER, message="end"),
+    fixed("admin_expired", by=SUPER, message="part"),
+    fixed("admin_total", by=SUPER),
+    fixed("table_changed"),
     kind("compatible_default"),
     kind("submit_problem", "submit_too_big", "submit_problem", "submit_denied", by=(*COMMANDS, "pickup")),
     kind("tls_cache", "cache_not_ours", "cache_redirected", "tls_cache_cleanup", by=("tlsmgr",), steps=(WARNED,)),
-    Kind("table_unapproved", ("table_unapproved",), ("proxymap", "proxywrite"), (WARNED,)),
-    Kind("message_rejected", ("message_rejected",), (*CLEANUP, *QMGR), _REFUSED, message="end", delivers=True),
-    Kind("queue_file_limit", ("queue_file_limit",), CLEANUP, (WARNED,), session="part"),
+    fixed("table_unapproved", by=("proxymap", "proxywrite"), steps=(WARNED,)),
+    fixed("message_rejected", by=(*CLEANUP, *QMGR), steps=_REFUSED, message="end", delivers=True),
+    fixed("queue_file_limit", by=CLEANUP, steps=(WARNED,), session="part", message="part"),
     kind(
         "message_not_accepted",
         "not_accepted",
@@ -78,15 +70,15 @@ KINDS = (
         message="part",
         delivers=True,
     ),
-    Kind("process_ended", ("process_ended",), MASTER, (WARNED,)),
+    fixed("process_ended", by=MASTER, steps=(WARNED,)),
     kind("bad_start", by=MASTER, steps=(WARNED,)),
-    Kind("process_limit", ("process_limit",), MASTER, (WARNED,)),
-    Kind("transport_failure", ("transport_failure",), QMGR, (WARNED,)),
-    Kind("queue_crowded", ("queue_crowded",), QMGR, (WARNED,)),
+    fixed("process_limit", by=MASTER, steps=(WARNED,)),
+    fixed("transport_failure", by=QMGR, steps=(WARNED,)),
+    fixed("queue_crowded", by=QMGR, steps=(WARNED,)),
 )
 
 WARNINGS = (
-    Kind("tls_library_problem", ("tls_library",), ANYBODY, (WARNED,)),
+    fixed("tls_library_problem", "tls_library", steps=(WARNED,)),
     kind("tls_setup_problem"),
     kind("certificate_seen", "certificate_seen_trust", "certificate_seen"),
     kind(
@@ -100,25 +92,34 @@ WARNINGS = (
         steps=(WARNED,),
     ),
     kind("mail_loop", "mailer_loop", "alias_loop", "own_name", steps=(WARNED,)),
-    kind("odd_response", "odd_response", "long_response", "bad_size", "no_mechanism", by=SMTP, steps=(WARNED,)),
-    kind("read_timeout", steps=(WARNED,)),
+    kind(
+        "odd_response",
+        "odd_response",
+        "long_response",
+        "bad_size",
+        "no_mechanism",
+        by=SMTP,
+        steps=(WARNED,),
+        message="part",
+    ),
+    kind("read_timeout", steps=(WARNED,), message="part"),
     kind("milter_trouble", by=(*SMTPD, *CLEANUP), steps=(WARNED,)),
     kind("proxy_trouble", "proxy_lost", "proxy_rejected", by=SMTPD, steps=(WARNED,)),
     kind("service_trouble", "attribute_trouble", "request_trouble", "service_trouble"),
-    Kind("watchdog", ("watchdog",), ANYBODY, (Constant("level", "fatal"),), carries_nothing=True),
-    Kind("domain_listed_twice", ("domain_twice",), ("trivial-rewrite", "smtpd"), (WARNED,)),
+    fixed("watchdog", steps=(Constant("level", "fatal"),), carries_nothing=True),
+    fixed("domain_listed_twice", "domain_twice", by=("trivial-rewrite", "smtpd"), steps=(WARNED,)),
     kind("panic", "panicked", steps=(Constant("level", "panic"),)),
     kind("file_unread", by=("pickup",), steps=(WARNED,)),
-    kind("sasl_library", "sasl_plugins", "sasl_plugin", "sasl_failure"),
-    Kind("tls_engine", ("biopair",), ANYBODY, (WARNED,)),
-    Kind("clock_skew", ("clock_skew",), ANYBODY, (WARNED,)),
+    kind("sasl_library", "sasl_plugins", "sasl_plugin", "sasl_failure", message="part"),
+    fixed("tls_engine", "biopair", steps=(WARNED,)),
+    fixed("clock_skew", steps=(WARNED,)),
     kind("maildir_access", by=("local", "virtual"), steps=(WARNED,)),
-    kind("message_old", "message_too_old", "message_too_old_info", by=("pickup",)),
-    kind("lookup_problem", steps=(WARNED,)),
+    kind("message_old", "message_too_old", "message_too_old_info", by=("pickup",), message="part"),
+    kind("lookup_problem", steps=(WARNED,), message="part"),
     kind("advice", carries_nothing=True),
-    kind("system_error", "system_error", "system_error_id"),
+    kind("system_error", "system_error", "system_error_id", message="part"),
     kind("database_problem", "database_connect", "database_old", "table_unavailable", "dictionary_unsupported"),
-    kind("lookup_problem", "lookup_failed"),
+    kind("lookup_problem", "lookup_failed", message="part"),
     kind(
         "configuration_problem",
         "unused_parameter",
@@ -142,10 +143,10 @@ WARNINGS = (
     kind("clock_skew", "clock_jump", steps=(WARNED,)),
     kind("compatible_default", "compatible_settings", "compatible_using", "compatible_advice", carries_nothing=True),
     kind("database_size"),
-    Kind("table_redirected", ("table_redirected",), ANYBODY),
-    Kind("cache_cleanup", ("cache_start",), ANYBODY),
+    fixed("table_redirected"),
+    fixed("cache_cleanup", "cache_start"),
     kind("database_problem", "database_closed"),
-    Kind("notification_unsent", ("notification_unsent",), ("bounce", "defer", "trace"), message="part"),
+    fixed("notification_unsent", by=("bounce", "defer", "trace"), message="part"),
     kind("dns_problem", "dns_ignored", by=SMTP),
     kind("fatal", "gave_up"),
     kind("debug", "debug_message", "debug_peer", "debug"),

@@ -80,8 +80,16 @@ VERB_STAGE = {
 REPLY_STATUS = {"4": "temp_rejected", "5": "rejected"}
 """What a refusal is, by the first digit of its reply code or enhanced code."""
 
+REJECTED = (Constant("status", "rejected"), Constant("action", "reject"))
+HELD = (Constant("status", "held"), Constant("action", "hold"))
+DISCARDED = (Constant("status", "discarded"), Constant("action", "discard"))
+"""What a table, a filter or a milter did with a message, where the rule has no code of its own."""
+
 FILTER_DISCARDED = dict.fromkeys(("Ok, discarded", "OK, discarded", "ok, discarded"), "discarded")
 """amavis and the like take a message, say so, and throw it away."""
+
+HANDSHAKE: tuple[Step, ...] = (Split("tls_parameters", ("tls_handshake",)),)
+"""What is said of a TLS session."""
 
 NEXT_HOP_ID = ("ok_queued", "queued_as", "accepted_id", "accepted_for_delivery")
 REASONS = (
@@ -115,3 +123,5 @@ ATTEMPT: tuple[Step, ...] = (
 
 part = partial(kind, by=SMTPD, session="part")
 """What a server says in a session."""
+named = partial(part, message="part")
+"""The same of a message too, where the line begins with its queue id."""
