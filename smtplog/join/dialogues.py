@@ -15,7 +15,7 @@ from smtplog.contract.fields import STAMP
 from smtplog.join.view import SOURCE_SHIFT, Frames, View
 from smtplog.smtp import machine, report
 from smtplog.smtp.dialogue import Conversation, Kind, Token
-from smtplog.smtp.replies import is_code
+from smtplog.smtp.replies import is_reply
 
 _HAPPENED = {"lost connection": (Kind.CLOSED, "client"), "client": (Kind.CLOSED, "client"),
              "server": (Kind.CLOSED, "server"), "timeout": (Kind.TIMEOUT, "")}  # fmt: skip
@@ -50,7 +50,7 @@ def of_lives(events: Frames, view: View) -> dict[int, list[Conversation]]:
 def _tokens(lines: list[dict[str, Any]]) -> Iterator[Token]:
     """One token for each line; who is the server, most replies say."""
     side = next((line["side"] for line in lines if line["side"]), "server")
-    replies = [line["mark"] for line in lines if line["mark"] and _is_reply(line["said"] or "")]
+    replies = [line["mark"] for line in lines if line["mark"] and is_reply(line["said"] or "")]
     server = ">" if side == "server" else "<"
     if 2 * replies.count(server) < len(replies):
         server = "<" if server == ">" else ">"
@@ -67,12 +67,8 @@ def _tokens(lines: list[dict[str, Any]]) -> Iterator[Token]:
         text = line["said"] or ""
         if line["mark"] != server:
             yield Token(Kind.CLIENT, text, place, at, clock)
-        elif _is_reply(text):
+        elif is_reply(text):
             yield Token(Kind.SERVER, text, place, at, clock)
-
-
-def _is_reply(text: str) -> bool:
-    return is_code(text[:3]) and text[3:4] in {"", " ", "-", "\t"}
 
 
 def filled(sessions: pl.DataFrame, lives: pl.Series, spoken: dict[int, list[Conversation]], view: View) -> pl.DataFrame:

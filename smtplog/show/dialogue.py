@@ -14,6 +14,7 @@ from rich.text import Text
 
 from smtplog.contract.records import Exchange, Finding, Reply, Session, Transaction, TransactionRecipient
 from smtplog.show.render import harmless
+from smtplog.smtp.replies import one_line
 
 _BY_FIRST_DIGIT = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 _BY_SEVERITY = {"error": "bold red", "warning": "yellow", "info": "cyan"}
@@ -108,8 +109,7 @@ def _is_about(finding: Finding, exchange: Exchange) -> bool:
 
 
 def _words(reply: Reply) -> str:
-    text = " ".join((reply.text or "").split())
-    return " ".join(str(part) for part in (reply.code, reply.enhanced_code, text) if part)
+    return one_line(reply.code, reply.enhanced_code, reply.text)
 
 
 def _exchange(exchange: Exchange) -> Iterator[tuple[RenderableType, RenderableType, RenderableType]]:

@@ -6,7 +6,7 @@ an exception.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from smtplog.contract.records import Parameter
@@ -251,6 +251,12 @@ def parameters(tail: str) -> list[Parameter]:
         if name and all(c.isalnum() or c == "-" for c in name):
             found.append(Parameter(name=name.upper(), value=value if equals else None))
     return found
+
+
+def declared_size(found: Iterable[Parameter]) -> int | None:
+    """The octets that SIZE declares (RFC 1870 s.6); None where it is missing or no number."""
+    size = next((p.value for p in found if p.name == "SIZE"), None)
+    return int(size) if size and size.isdecimal() and len(size) < 16 else None
 
 
 def keywords(lines: list[str]) -> list[Parameter]:

@@ -119,9 +119,6 @@ class Mail:
     body: list[str] = field(default_factory=list)
     """Lines of the message, dot-stuffing taken off; of a long one only the first."""
     body_lines: int = 0
-    has_unseen_body: bool = False
-    """The input says that a message was sent but not what it said."""
-    is_end_shown: bool = False
     is_smuggled: bool = False
     """Its MAIL was sent behind the end of a message without waiting for the reply."""
     is_head_missing: bool = False
@@ -130,7 +127,6 @@ class Mail:
     """The client took it back before the message: RSET, another EHLO, another MAIL (RFC 5321 s.4.1.1.5, s.4.1.4)."""
     before: Mail | None = None
     """The transaction that was open when its MAIL was said."""
-    octets: int = 0
     longest: Token | None = None
     """A line longer than the RFC allows."""
     eight_bit: Token | None = None
@@ -139,6 +135,16 @@ class Mail:
     end_line: int = 0
     data_step: Step | None = None
     """The DATA command, whose exchange the replies to the end of data belong to."""
+
+    @property
+    def taken(self) -> Answer | None:
+        """The reply by which the server took responsibility for the message."""
+        return next((answer for answer in self.ends if answer.code // 100 == 2), None)
+
+    def deciding(self, protocol: str | None) -> Answer | None:
+        """The reply that stands for all to the end of data: the last; in LMTP, where each is one recipient's, one that took it."""
+        last = self.ends[-1] if self.ends else None
+        return (self.taken or last) if protocol == "lmtp" else last
 
     @property
     def accepted(self) -> list[Rcpt]:
@@ -171,8 +177,6 @@ class Step:
     """Stands for the lone dot: its answers belong to DATA's exchange."""
     is_maybe: bool = False
     """Stands for an empty line that a server may or may not answer."""
-    waited: bool = True
-    """Nothing else was outstanding when it was sent."""
     is_nested: bool = False
     """A MAIL inside an open transaction."""
     is_after_end: bool = False
@@ -205,8 +209,6 @@ class Event:
     kind: Kind
     text: str
     line: int
-    after: int
-    """How many steps had been taken by then."""
     awaiting: str | None = None
     """The verb that had no answer yet; `.` for the end of data."""
 
@@ -246,7 +248,6 @@ class Conversation:
     has_greeting: bool = False
     is_one_sided: bool = False
     is_cut: bool = False
-    tokens: int = 0
     first: Token | None = None
     last: Token | None = None
 

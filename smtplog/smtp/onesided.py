@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from smtplog.smtp.commands import HELLOS, KEYWORDS
 from smtplog.smtp.dialogue import Kind, Token
-from smtplog.smtp.replies import parts
+from smtplog.smtp.replies import named_address, parts
 
 _FIRST = 10
 """Tokens among which the greeting is."""
@@ -92,13 +92,8 @@ def _asked_by_mail(state: str, token: Token, *, has_more_ahead: bool) -> tuple[s
         or words in _TAKEN
         or (state == "mail" and (has_more_ahead or not is_good or subject in _ABOUT_RECIPIENTS))
     ):
-        return f"RCPT TO:{_address(found.text)}", "mail"
+        address = named_address(found.text)
+        return f"RCPT TO:<{address}>" if address else "RCPT TO:", "mail"
     if state == "hello" and (not is_good or has_more_ahead or subject in _ABOUT_SENDERS):
         return "MAIL FROM:", "mail" if is_good else "hello"
     return ("NOOP" if is_good else ""), state
-
-
-def _address(text: str) -> str:
-    """`<user@example.com>` at the head of a reply's text, empty when there is none."""
-    inside, close, _ = text.removeprefix("<").partition(">")
-    return f"<{inside}>" if text.startswith("<") and close and "@" in inside and " " not in inside else ""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import zip_longest
 
 from smtplog.smtp.dialogue import Answer, Conversation, Kind, Mail, Rcpt, Token
+from smtplog.smtp.replies import OUT_OF_ORDER, named_address
 
-_OUT_OF_ORDER = 503
 _LONGEST_LINE = 998
 """Octets of a text line without its end (RFC 5322 s.2.1.1, RFC 5321 s.4.5.3.1.6)."""
 
@@ -73,9 +73,9 @@ def _name_unseen(mail: Mail) -> None:
     if not mail.is_head_missing or mail.rcpts or answer is None or answer.code < 400:
         return
     text = answer.reply.text or ""
-    inside, close, _ = text.removeprefix("<").partition(">")
-    if text.startswith("<") and close and "@" in inside and " " not in inside:
-        mail.rcpts.append(Rcpt(inside, False, [], answer.line, text, answer))
+    address = named_address(text)
+    if address:
+        mail.rcpts.append(Rcpt(address, False, [], answer.line, text, answer))
 
 
 def _has_ended(talk: Conversation) -> bool:
@@ -102,7 +102,7 @@ def in_order(mail: Mail) -> list[Rcpt]:
     """
     is_refused = mail.answer is not None and mail.answer.code >= 400
     is_none = {id(r) for r in mail.withdrawn} | {
-        id(r) for r in mail.rcpts if is_refused and (r.answer is None or r.answer.code == _OUT_OF_ORDER)
+        id(r) for r in mail.rcpts if is_refused and (r.answer is None or r.answer.code == OUT_OF_ORDER)
     }
     return sorted((r for r in mail.rcpts if id(r) not in is_none), key=lambda r: r.is_accepted)
 

@@ -184,6 +184,9 @@ DETAILS = {
 }
 """Subject and detail of an enhanced code -> meaning. RFC 3463 s.3 unless another source is named."""
 
+OUT_OF_ORDER = 503
+"""The code that speaks of the moment of a command and not of what it asks for (RFC 5321 s.4.2.2)."""
+
 _JUNK_BEFORE_CODE = " \t\r\"'#:(<"
 
 
@@ -217,6 +220,23 @@ def is_enhanced(text: str) -> bool:
 def is_code(text: str) -> bool:
     """Whether a text is exactly one basic code: three digits, 200..599 (RFC 5321 s.4.2)."""
     return len(text) == 3 and text.isascii() and text.isdecimal() and text[0] in "2345"
+
+
+def is_reply(text: str) -> bool:
+    """Whether a text looks like a line of a reply: a basic code, and nothing, a blank or a hyphen behind it (s.4.2.1)."""
+    return is_code(text[:3]) and text[3:4] in {"", " ", "-", "\t"}
+
+
+def one_line(code: int | None, enhanced_code: str | None, text: str | None) -> str:
+    """A reply on one line: code, enhanced code, text; what is absent is left out."""
+    words = " ".join((text or "").split())
+    return " ".join(str(part) for part in (code, enhanced_code, words) if part)
+
+
+def named_address(text: str) -> str | None:
+    """`user@example.com` where a reply's text begins with `<user@example.com>`, as Sendmail's and others' do."""
+    inside, close, _ = text.removeprefix("<").partition(">")
+    return inside if text.startswith("<") and close and "@" in inside and " " not in inside else None
 
 
 def parts(text: str) -> Parts:

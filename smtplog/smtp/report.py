@@ -18,8 +18,7 @@ from smtplog.contract.records import (
     Transaction,
     TransactionRecipient,
 )
-from smtplog.smtp import checks, message, outcome, secrets
-from smtplog.smtp.commands import VERBS
+from smtplog.smtp import checks, commands, message, outcome, secrets
 from smtplog.smtp.dialogue import Answer, Conversation, Mail, Rcpt, Step
 
 
@@ -99,7 +98,7 @@ def _times(talk: Conversation) -> tuple[datetime | None, datetime | None]:
 def _argument(step: Step, cover: _Cover) -> str | None:
     if step.verb != "AUTH":
         return cover(step.argument)
-    said = step.said if cover.show else [secrets.MASK] * (1 if step.has_initial else 0)
+    said = step.said if cover.show else [secrets.MASK] * step.has_initial
     return " ".join(filter(None, [step.argument, *said])) or None
 
 
@@ -119,7 +118,7 @@ def _counts(steps: Iterable[Step]) -> list[CommandCount]:
     for step in steps:
         if step.verb is None:
             continue
-        count = counts.setdefault(step.verb.lower() if step.verb in VERBS else "unknown", [0, 0])
+        count = counts.setdefault(step.verb.lower() if step.verb in commands.VERBS else "unknown", [0, 0])
         count[0] += step.is_good and not (step.verb == "DATA" and step.code == 354)
         count[1] += 1
     return [CommandCount(verb=verb, ok=ok, total=total) for verb, (ok, total) in counts.items()]
@@ -138,11 +137,7 @@ def _recipient(rcpt: Rcpt, cover: _Cover) -> TransactionRecipient:
 
 def _transaction(talk: Conversation, mail: Mail, cover: _Cover) -> Transaction:
     facts = message.facts(mail.body, mail.body_lines) if mail.body_lines else None
-    taken = next((answer for answer in mail.ends if answer.code // 100 == 2), None)
-    declared = next((p.value for p in mail.parameters if p.name == "SIZE"), None)
-    decisive = (
-        mail.ends[-1] if mail.ends and talk.protocol != "lmtp" else taken or (mail.ends[-1] if mail.ends else None)
-    )
+    decisive = mail.deciding(talk.protocol)
     return Transaction(
         sender=mail.sender,
         sender_is_redacted=mail.sender_is_redacted,
@@ -153,8 +148,8 @@ def _transaction(talk: Conversation, mail: Mail, cover: _Cover) -> Transaction:
         subject=cover(facts.subject) if facts else None,
         header_count=facts.header_count if facts else None,
         body_line_count=facts.body_line_count if facts else None,
-        size_bytes=int(declared) if declared and declared.isdecimal() and len(declared) < 16 else None,
-        next_queue_id=message.next_queue_id(taken.reply.text) if taken else None,
+        size_bytes=commands.declared_size(mail.parameters),
+        next_queue_id=message.next_queue_id(mail.taken.reply.text) if mail.taken else None,
         reply=cover.reply(decisive) if decisive else None,
     )
 

@@ -302,6 +302,9 @@ PROTOCOL_FIELDS = (
 )  # fmt: skip
 """The columns where no `#Fields:` says otherwise."""
 
+SERVER_PORTS = (":25", ":587", ":465")
+"""How the end of a connection reads at which a server listens (RFC 5321, RFC 6409 s.3.1, RFC 8314 s.3.3)."""
+
 FLAT_FORMS = ("flattened", "flattened-unmarked")
 """Names of what was on one line, with and without marks."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from smtplog.formats.transcripts import FLAT_FORMS, FORMS
 from smtplog.formats.transcripts.form import Form
@@ -18,7 +17,7 @@ from smtplog.read.dialogue import guess, literal, peel
 from smtplog.read.dialogue.clean import Row
 from smtplog.read.dialogue.pieces import pieces
 from smtplog.smtp import commands
-from smtplog.smtp.replies import is_code
+from smtplog.smtp.replies import is_reply
 
 SAMPLE = 600
 """Lines that a form is judged by."""
@@ -28,6 +27,11 @@ _ENOUGH = 2.0
 _ENOUGH_UNMARKED = 1.5
 BARE_CODE = "050 "
 """What sendmail puts before each line of its own where it speaks SMTP itself."""
+_CODES = frozenset(
+    {211, 214, 220, 221, 235, 250, 251, 252, 253, 334, 354, 421, 432, 450, 451, 452, 454, 455, 458, 459}
+    | {500, 501, 502, 503, 504, 510, 511, 512, 521, 523, 530, 534, 535, 538, 541, *range(550, 557), 571}
+)
+"""Codes that a line without a mark must have to be taken for a reply."""
 _TINY = 12
 """Lines of a text so short that one marked line is enough."""
 
@@ -59,23 +63,9 @@ class Choice:
         return bool(total["reply"]) and bool(total["verb"])
 
 
-def is_reply(text: str) -> bool:
-    """Does this look like a line of a reply (RFC 5321 s.4.2.1)?"""
-    return is_code(text[:3]) and text[3:4] in {"", " ", "-", "\t"}
-
-
-@lru_cache(maxsize=1)
-def codes() -> frozenset[int]:
-    """Codes that a line without a mark must have to be taken for a reply."""
-    known = {211, 214, 220, 221, 235, 250, 251, 252, 253, 334, 354, 421, 432, 450, 451, 452, 454, 455, 458, 459}
-    return frozenset(
-        known | {500, 501, 502, 503, 504, 510, 511, 512, 521, 523, 530, 534, 535, 538, 541, 571} | set(range(550, 557))
-    )
-
-
 def is_known_reply(text: str) -> bool:
     """A line of a reply with a code that SMTP servers use: what is asked of a line without a mark."""
-    return is_reply(text) and int(text[:3]) in codes()
+    return is_reply(text) and int(text[:3]) in _CODES
 
 
 def best(rows: list[Row], text: str) -> Choice | None:

@@ -13,7 +13,7 @@ from smtplog.read import grammar
 from smtplog.read.dialogue import guess
 from smtplog.read.dialogue.clean import Row
 from smtplog.smtp import commands
-from smtplog.smtp.replies import is_code
+from smtplog.smtp.replies import is_reply
 
 _MESSAGES = ("message", "msg", "text", "data", "line", "log", "content", "payload")
 """What loggers call the text of an entry."""
@@ -109,7 +109,7 @@ def without_indent(found: list[Row]) -> list[Row] | None:
 
 
 def _is_said(text: str) -> bool:
-    return (is_code(text[:3]) and text[3:4] in {"", " ", "-"}) or commands.is_certain(text)
+    return is_reply(text) or commands.is_certain(text)
 
 
 def without_quotation(found: list[Row]) -> list[Row] | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from smtplog.formats.transcripts.form import Form
-from smtplog.read.dialogue.choose import is_reply
 from smtplog.read.dialogue.pieces import Piece
 from smtplog.smtp import commands
+from smtplog.smtp.replies import is_reply
 
 
 class Sides(NamedTuple):

@@ -6,16 +6,17 @@ nothing. Between 354 and the lone dot nothing is a reply, whatever it looks like
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from smtplog.formats.transcripts import BODY_WORDS, UNSEEN_BODY
+from smtplog.formats.transcripts import BODY_WORDS, SERVER_PORTS, UNSEEN_BODY
 from smtplog.formats.transcripts.form import Form
 from smtplog.read import grammar
 from smtplog.read.dialogue import notes
-from smtplog.read.dialogue.choose import BARE_CODE, is_known_reply, is_reply
+from smtplog.read.dialogue.choose import BARE_CODE, is_known_reply
 from smtplog.read.dialogue.pieces import Piece
 from smtplog.read.dialogue.sides import Sides
 from smtplog.smtp import commands, secrets
+from smtplog.smtp.replies import is_reply
 
 _NOTE_MARKS = frozenset("{[(<*=-+!#")
 _MOST_GLUED = 1000
@@ -48,8 +49,8 @@ class Stream:
         self.last = ""
         """Name of the token before."""
         self.base = _base_lead(found, sides)
-        self.dots = _next_dots(found)
-        self.marks = _next_marks(found)
+        self.dots = _next(found, lambda piece: piece.mark is None and piece.text.strip() == ".")
+        self.marks = _next(found, lambda piece: piece.mark is not None)
         self.place = 0
         self.asked_tls = self.is_dark = False
         """STARTTLS was said; what follows on the wire is encrypted."""
@@ -325,9 +326,9 @@ class Stream:
         """A log's own words about a connection (Exchange: `+` opens, `-` closes, `*` tells)."""
         if piece.mark == "+":
             local, remote = piece.peer or ("", "")
-            yield "OPEN", notes.peer(remote if remote.endswith((":25", ":587", ":465")) else local)
+            yield "OPEN", notes.peer(remote if remote.endswith(SERVER_PORTS) else local)
         elif piece.mark == "-":
-            yield "CLOSED", {"Local": "", "Remote": ""}.get(piece.context or "", "")
+            yield "CLOSED", ""
         else:
             told = notes.happened(f"{piece.text} {piece.context or ''}".strip())
             if told and told[0] in {"TLS", "TIMEOUT"}:
@@ -371,20 +372,10 @@ def _base_lead(found: list[Piece], sides: Sides) -> int:
     return max(set(leads), key=leads.count) if leads else 0
 
 
-def _next_dots(found: list[Piece]) -> list[int]:
-    """For every place, where the next lone dot without a mark stands; -1 when nowhere."""
+def _next(found: list[Piece], fits: Callable[[Piece], bool]) -> list[int]:
+    """For every place, where the next piece that fits stands, itself included; -1 when nowhere."""
     out, place = [-1] * (len(found) + 1), -1
     for i in range(len(found) - 1, -1, -1):
-        if found[i].mark is None and found[i].text.strip() == ".":
-            place = i
-        out[i] = place
-    return out
-
-
-def _next_marks(found: list[Piece]) -> list[int]:
-    """For every place, where the next line with a mark stands; -1 when nowhere."""
-    out, place = [-1] * (len(found) + 1), -1
-    for i in range(len(found) - 1, -1, -1):
-        place = i if found[i].mark is not None else place
+        place = i if fits(found[i]) else place
         out[i] = place
     return out

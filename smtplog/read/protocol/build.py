@@ -12,8 +12,6 @@ from smtplog.contract.records import Session
 from smtplog.read.dialogue import notes
 from smtplog.read.protocol.ways import FORM, Way
 from smtplog.smtp import commands, message, replies, secrets
-from smtplog.smtp.checks.seen import words
-from smtplog.smtp.dialogue import Answer
 from smtplog.smtp.findings import finding
 
 _SESSION = schema.of(Session)
@@ -112,37 +110,30 @@ def _reply(text: str) -> dict[str, Any]:
 def _path(text: str) -> dict[str, Any]:
     found = commands.command(text)
     path = commands.path(found.verb if found else "", found.argument if found else None)
-    size = next((p.value for p in path.parameters if p.name == "SIZE"), None)
     return {
         "address": path.address, "is_redacted": path.is_redacted,
         "parameters": [p.model_dump() for p in path.parameters] or None,
-        "size": int(size) if size and size.isdecimal() and len(size) < 16 else None,
+        "size": commands.declared_size(path.parameters),
     }  # fmt: skip
 
 
 _PATH = pl.Struct({"address": pl.String, "is_redacted": pl.Boolean, "parameters": _PARAMETERS, "size": pl.Int64})
 
 
-def _evidence(kind: str) -> Callable[[str], str]:
-    def words_of(text: str) -> str:
-        found = replies.parts(text)
-        from smtplog.contract.records import Reply  # noqa: PLC0415
-
-        return words(Answer(Reply(code=found.code, enhanced_code=found.enhanced_code, text=found.text), 0))
-
-    kinds: dict[str, Callable[[str], str]] = {
-        "words": words_of, "text": lambda text: text,
-        "name": lambda text: (_argument(text) or " ").split(" ")[0],
-        "address": lambda text: _path(text)["address"] or "",
-    }  # fmt: skip
-    return kinds[kind]
+_EVIDENCE: dict[str, Callable[[str], str]] = {
+    "words": lambda text: replies.one_line(*replies.parts(text)[:3]),
+    "text": lambda text: text,
+    "name": lambda text: (_argument(text) or " ").split(" ")[0],
+    "address": lambda text: _path(text)["address"] or "",
+}
+"""What a finding shows of a line, by the word `Way.findings` has for it."""
 
 
 def _same(ways: list[Way]) -> pl.DataFrame:
     """What every session of a way has in common."""
     kinds: dict[str, Any] = {
         **{name: _SESSION[name] for name in ("protocol", "tls", "auth", "extensions", "commands", "closed_by", "is_partial", "server_name", "confidence")},
-        **dict.fromkeys(("helo_at", "first_at", "opened_at_", "closed_at_"), _PLACE), "is_opened": pl.Boolean,
+        **dict.fromkeys(("helo_at", "first_at", "opened_at_", "closed_at_"), _PLACE),
     }  # fmt: skip
     return pl.DataFrame([way.session for way in ways], schema=kinds).with_columns(
         way=pl.int_range(pl.len(), dtype=pl.UInt32)
@@ -174,7 +165,7 @@ def _exchanges(said: _Said, talks: pl.DataFrame, ways: list[Way]) -> pl.DataFram
 
 
 def _transactions(said: _Said, talks: pl.DataFrame, ways: list[Way]) -> pl.DataFrame:
-    kinds: dict[str, Any] = {"n": pl.Int32, "mail": _PLACE, "end": _PLACE, "taken": _PLACE, "complete": pl.Boolean}
+    kinds: dict[str, Any] = {"n": pl.Int32, "mail": _PLACE, "end": _PLACE, "taken": _PLACE}
     mails = _spread(talks, ((i, row) for i, way in enumerate(ways) for row in way.mails), kinds)
     kinds = {"n": pl.Int32, "k": pl.Int32, "rcpt": _PLACE, "outcome": pl.String, "stage": pl.String, "answer": _PLACE}
     rcpts = _spread(talks, ((i, row) for i, way in enumerate(ways) for row in way.rcpts), kinds)
@@ -190,7 +181,7 @@ def _transactions(said: _Said, talks: pl.DataFrame, ways: list[Way]) -> pl.DataF
         sender=path.field("address"), sender_is_redacted=path.field("is_redacted"), parameters=path.field("parameters"),
         size_bytes=path.field("size"), reply=said.reply.gather(mails["end"]),
         next_queue_id=said.derived(lambda text: message.next_queue_id(replies.parts(text).text), mails["taken"], pl.String),
-        recipients_are_complete="complete",
+        recipients_are_complete=pl.lit(True),
     )  # fmt: skip
     inner = _inner("transactions")
     one = pl.struct(
@@ -207,7 +198,7 @@ def _findings(said: _Said, talks: pl.DataFrame, ways: list[Way]) -> pl.DataFrame
     for name in ("evidence", "value"):
         for kind in rows[f"{name}_as"].drop_nulls().unique():
             here = (rows[f"{name}_as"] == kind).fill_null(value=False)
-            texts = said.derived(_evidence(kind), rows[f"{name}_at"].set(~here, None), pl.String)
+            texts = said.derived(_EVIDENCE[kind], rows[f"{name}_at"].set(~here, None), pl.String)
             rows = rows.with_columns(pl.when(here).then(texts).otherwise(name).alias(name))
     line = said.line.gather(rows["place"])
     found = [

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from smtplog.formats.transcripts import TIMEOUT_WORDS, TLS_WORDS
+from smtplog.formats.transcripts import SERVER_PORTS, TIMEOUT_WORDS, TLS_WORDS
 from smtplog.read import grammar
+from smtplog.smtp.checks.flow import FILE_ENDINGS
+from smtplog.smtp.commands import HELLOS
 
 _CODES = [str(code) for code in range(200, 600)]
-_ENDINGS = (".eml", ".txt", ".msg", ".mbox", ".html")
 _KEYWORDS = ("PIPELINING", " SIZE", "8BITMIME", "ENHANCEDSTATUSCODES", "\n")
-_SUBMISSION = (":25", ":587", ":465")
 _BRISK_S = 30
 """In a session as short as this no rule looks at times."""
 
@@ -78,8 +78,8 @@ def _merged(lines: pl.DataFrame) -> pl.DataFrame:
 
 def _key(known: pl.Series, *, has_low_limit: bool) -> pl.Expr:
     text, context = pl.col("text"), pl.col("context").fill_null("")
-    end = pl.when(pl.col("remote").str.ends_with(_SUBMISSION[0]) | pl.any_horizontal(
-        pl.col("remote").str.ends_with(port) for port in _SUBMISSION)).then(pl.col("remote")).otherwise(pl.col("local"))  # fmt: skip
+    is_out = pl.any_horizontal(pl.col("remote").str.ends_with(port) for port in SERVER_PORTS)
+    end = pl.when(is_out).then("remote").otherwise("local")
     port = end.fill_null("").str.split(":").list.last()
     return (
         pl.when(pl.col("side") == "S").then(pl.when("is_reply").then(_reply_key(text)))
@@ -103,7 +103,7 @@ def _reply_key(text: pl.Expr) -> pl.Expr:
 def _command_key(text: pl.Expr, known: pl.Series, *, has_low_limit: bool) -> pl.Expr:
     verb = text.str.head(4).str.to_uppercase()
     name = text.str.slice(5).str.to_lowercase()
-    is_file = pl.any_horizontal(name.str.ends_with(ending) for ending in _ENDINGS)
+    is_file = pl.any_horizontal(name.str.ends_with(ending) for ending in FILE_ENDINGS)
     hello = (
         pl.when(name.is_in(known.implode()) | is_file)
         .then(text)
@@ -113,7 +113,7 @@ def _command_key(text: pl.Expr, known: pl.Series, *, has_low_limit: bool) -> pl.
     mail = mail if has_low_limit else mail.str.replace_all(_pattern("size"), "SIZE$1")
     told = (
         pl.when(verb.is_in(["MAIL", "RCPT"])).then(mail)
-        .when(verb.is_in(["EHLO", "HELO", "LHLO"])).then(hello)
+        .when(verb.is_in(list(HELLOS))).then(hello)
         .when(verb == "BDAT").then(text.str.replace(_pattern("chunk"), "$1 1"))
         .otherwise(text)
     )  # fmt: skip

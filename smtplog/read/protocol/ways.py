@@ -33,7 +33,7 @@ class Way:
     exchanges: list[tuple[Any, ...]]
     """n, verb, argument or None, line of the command, line of its time, is_tls, number of the reply, its line."""
     mails: list[tuple[Any, ...]]
-    """n, line of MAIL, line of the deciding reply, line of the reply that took it, whether RCPTs are all there."""
+    """n, line of MAIL, line of the deciding reply, line of the reply that took it."""
     rcpts: list[tuple[Any, ...]]
     """n of the mail, order, line of RCPT, outcome, stage, line of the deciding reply."""
     findings: list[tuple[Any, ...]]
@@ -147,11 +147,8 @@ def _places(talk: Conversation, sure: float, lines: pl.DataFrame) -> Way | None:
         exchanges += [(*first, m, at[a.line]) for m, a in enumerate(step.answers)] or [(*first, None, None)]
     mails, rcpts = [], []
     for n, mail in enumerate(talk.mails):
-        taken = next((a for a in mail.ends if a.code // 100 == 2), None)
-        decisive = (
-            mail.ends[-1] if mail.ends and talk.protocol != "lmtp" else taken or (mail.ends[-1] if mail.ends else None)
-        )
-        mails.append((n, at[mail.line], decisive and at[decisive.line], taken and at[taken.line], True))
+        decisive, taken = mail.deciding(talk.protocol), mail.taken
+        mails.append((n, at[mail.line], decisive and at[decisive.line], taken and at[taken.line]))
         rcpts += [
             (n, k, at[r.line], r.outcome, r.stage, at[r.deciding.line] if r.deciding else None)
             for k, r in enumerate(outcome.in_order(mail))
@@ -177,7 +174,6 @@ def _session(talk: Conversation, at: dict[int, int], sure: float) -> dict[str, A
         "first_at": at.get(first.line) if first else None,
         "opened_at_": at.get(first.line) if first and first.at else None,
         "closed_at_": at.get(last.line) if last and last.at and first and first.at else None,
-        "is_opened": bool(talk.server_ip or talk.server_port),
     }
 
 
@@ -195,7 +191,7 @@ def _findings(talk: Conversation, at: dict[int, int]) -> list[tuple[Any, ...]] |
             texts.setdefault(words(answer), []).append(("words", at[answer.line]))
         if step.verb is not None and step.verb != "AUTH":
             texts.setdefault(step.text, []).append(("text", at[step.line]))
-            if step.verb in {"EHLO", "HELO", "LHLO"} and step.argument:
+            if step.verb in commands.HELLOS and step.argument:
                 texts.setdefault(step.argument.split()[0], []).append(("name", at[step.line]))
     for mail in talk.mails:
         for rcpt in mail.rcpts:

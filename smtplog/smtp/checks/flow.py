@@ -13,7 +13,7 @@ _SLOW_GREETING = 30.0
 _SLOW_REPLY = 60.0
 _WAITS = {"DATA": 120.0, ".": 600.0}
 """How long a client must wait (RFC 5321 s.4.5.3.2): 5 minutes where nothing else is said."""
-_FILE_ENDINGS = (".eml", ".txt", ".msg", ".mbox", ".html")
+FILE_ENDINGS = (".eml", ".txt", ".msg", ".mbox", ".html")
 _NOT_NOW = frozenset({"AUTH", "STARTTLS", "BDAT"})
 _UNKNOWN = frozenset({500, 502})
 _PASSED_ON = frozenset({"XFORWARD", "XCLIENT"})
@@ -59,7 +59,7 @@ def hello(talk: Conversation) -> Iterator[Seen]:
 def _name(talk: Conversation, step: Step, name: str) -> Iterator[Seen]:
     if name.startswith("["):
         yield Seen("helo-literal", step.line, said(step), name)
-    elif name.lower().endswith(_FILE_ENDINGS):
+    elif name.lower().endswith(FILE_ENDINGS):
         yield Seen("helo-file-name", step.line, said(step), name)
     elif "." not in name.rstrip("."):
         yield Seen("helo-not-fqdn", step.line, said(step), name)

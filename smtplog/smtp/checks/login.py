@@ -40,9 +40,7 @@ def refused(talk: Conversation) -> Iterator[Seen]:
 def exposed(talk: Conversation) -> Iterator[Seen]:
     """RFC 4954 s.4, s.9: a password on the wire without TLS; a secret that the transcript shows."""
     for step in _logins(talk):
-        if (step.argument in {"PLAIN", "LOGIN"} and not step.is_tls and not talk.is_tls and step.said) or (
-            step.argument in {"PLAIN", "LOGIN"} and not step.is_tls and not talk.is_tls
-        ):
+        if step.argument in {"PLAIN", "LOGIN"} and not step.is_tls and not talk.is_tls:
             yield Seen("auth-in-clear", step.line, said(step), f"AUTH {step.argument}")
         if any(not secrets.is_masked(text) and text != "*" for text in _secret_part(step)):
             yield Seen("credential-exposed", step.line, said(step), _KINDS.get(step.argument or "", "password"))

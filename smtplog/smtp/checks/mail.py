@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from smtplog.smtp.checks.seen import Check, Seen, said, words
 from smtplog.smtp.dialogue import Answer, Conversation, Kind, Mail, Step
+from smtplog.smtp.replies import OUT_OF_ORDER
 
-_OUT_OF_ORDER = 503
 _LONGEST_COMMAND = 510
 _LONGEST_LOGIN = 12288
 _LONGEST_LOCAL, _LONGEST_DOMAIN = 64, 255
@@ -16,10 +16,10 @@ _LONGEST_LOCAL, _LONGEST_DOMAIN = 64, 255
 def refused(talk: Conversation) -> Iterator[Seen]:
     """RFC 5321 s.3.3, s.4.2.1: 5yz for good, 4yz for now, wherever it was said."""
     for mail in talk.mails:
-        if mail.answer is not None and mail.answer.code >= 400 and mail.answer.code != _OUT_OF_ORDER:
+        if mail.answer is not None and mail.answer.code >= 400 and mail.answer.code != OUT_OF_ORDER:
             yield _refusal(mail.answer, "sender-refused")
         for rcpt in mail.rcpts:
-            if rcpt.answer is not None and rcpt.answer.code >= 400 and rcpt.answer.code != _OUT_OF_ORDER:
+            if rcpt.answer is not None and rcpt.answer.code >= 400 and rcpt.answer.code != OUT_OF_ORDER:
                 yield _refusal(rcpt.answer, "recipient-refused")
         for answer in [*([mail.data] if mail.data and mail.accepted else []), *mail.ends]:
             if answer.code >= 400:
@@ -81,19 +81,16 @@ def lengths(talk: Conversation) -> Iterator[Seen]:
         size = len(step.text.encode("utf-8", "replace"))
         if size > (_LONGEST_LOGIN if step.verb == "AUTH" else _LONGEST_COMMAND):
             yield Seen("command-too-long", step.line, said(step)[:80], str(size))
-    for address, line in _addresses(talk):
+    for address, line in (one for mail in talk.mails for one in _addresses(mail)):
         local, _, domain = address.rpartition("@")
         if len(local.encode("utf-8", "replace")) > _LONGEST_LOCAL or len(domain) > _LONGEST_DOMAIN:
-            yield Seen(
-                "address-too-long", line, address[:80], f"{len(local)} octets before the @, {len(domain)} behind it"
-            )
+            told = f"{len(local)} octets before the @, {len(domain)} behind it"
+            yield Seen("address-too-long", line, address[:80], told)
 
 
-def _addresses(talk: Conversation) -> Iterator[tuple[str, int]]:
-    for mail in talk.mails:
-        yield mail.sender or "", mail.line
-        for rcpt in mail.rcpts:
-            yield rcpt.address or "", rcpt.line
+def _addresses(mail: Mail) -> list[tuple[str, int]]:
+    """Sender and recipients, each with its line."""
+    return [(mail.sender or "", mail.line), *((rcpt.address or "", rcpt.line) for rcpt in mail.rcpts)]
 
 
 def utf8(talk: Conversation) -> Iterator[Seen]:
@@ -101,7 +98,7 @@ def utf8(talk: Conversation) -> Iterator[Seen]:
     for mail in talk.mails:
         if any(p.name == "SMTPUTF8" for p in mail.parameters):
             continue
-        for address, line in [(mail.sender or "", mail.line), *((r.address or "", r.line) for r in mail.rcpts)]:
+        for address, line in _addresses(mail):
             if not address.isascii():
                 yield Seen("utf8-address", line, address, address)
 

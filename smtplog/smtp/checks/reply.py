@@ -9,7 +9,7 @@ from smtplog.smtp.checks.seen import Check, Seen, offered, words
 from smtplog.smtp.dialogue import Answer, Conversation, Step
 from smtplog.smtp.replies import is_enhanced
 
-_NEVER_ENHANCED = frozenset({"EHLO", "HELO", "LHLO", None, "HELP"})
+_NEVER_ENHANCED = commands.HELLOS | {None, "HELP"}
 
 
 def unexpected(talk: Conversation) -> Iterator[Seen]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from smtplog.smtp.dialogue import Answer, Conversation, Step
+from smtplog.smtp.replies import one_line
 
 
 class Seen(NamedTuple):
@@ -22,9 +23,7 @@ Check = Callable[[Conversation], Iterator[Seen]]
 
 def words(answer: Answer) -> str:
     """A reply on one line: code, enhanced code, text."""
-    reply = answer.reply
-    text = " ".join((reply.text or "").split())
-    return " ".join(str(part) for part in (reply.code, reply.enhanced_code, text) if part)
+    return one_line(answer.reply.code, answer.reply.enhanced_code, answer.reply.text)
 
 
 def said(step: Step) -> str:

@@ -41,7 +41,7 @@ class Machine(State):
             if is_asked or (not self.client_spoke and "TLS" in token.text.upper()):
                 return False
             return talk.has_greeting or any(step.answers for step in talk.steps)
-        is_hello = token.kind is Kind.CLIENT and token.text[:5].upper() in {"EHLO ", "HELO ", "LHLO "}
+        is_hello = token.kind is Kind.CLIENT and token.text[:4].upper() in commands.HELLOS and token.text[4:5] == " "
         return is_hello and self.is_over and not self.in_data
 
     # -- tokens
@@ -50,7 +50,6 @@ class Machine(State):
         """Take the token at place i."""
         token = self.tokens[i]
         talk = self.talk
-        talk.tokens += 1
         talk.first = talk.first or token
         talk.last = token
         talk.line = talk.line or token.line
@@ -62,7 +61,7 @@ class Machine(State):
             case Kind.CLIENT:
                 self._client(i, token)
             case Kind.BODY:
-                self._unseen_body()
+                pass  # only that there was a message is known
             case Kind.TLS:
                 talk.is_tls = True
                 outcome.note_tls(talk, token.text)
@@ -83,7 +82,7 @@ class Machine(State):
         awaiting = None if waiting is None else "." if waiting.is_end else waiting.verb
         if self.in_data and awaiting is None:
             awaiting = "."
-        self.talk.events.append(Event(token.kind, token.text, token.line, len(self.talk.steps), awaiting))
+        self.talk.events.append(Event(token.kind, token.text, token.line, awaiting))
 
     # -- the server
 
@@ -229,15 +228,10 @@ class Machine(State):
             self.in_data = False
             return
         if token.text.rstrip() == ".":
-            self.end_of_data(token.line, is_shown=True)
+            self.end_of_data(token.line)
             return
-        mail.octets += len(token.text.encode("utf-8", "replace")) + 2
         self.keep(mail, token.text[1:] if token.text.startswith("..") else token.text)
         outcome.look_at(mail, token)
-
-    def _unseen_body(self) -> None:
-        if self.in_data and self.mail is not None:
-            self.mail.has_unseen_body = True
 
     def _shows_no_chunk(self, text: str) -> bool:
         """A command right behind BDAT: the octets are not in the transcript."""
@@ -255,7 +249,6 @@ class Machine(State):
         mail = self.chunk.mail
         size = len(text.encode("utf-8", "replace")) + 2
         if mail is not None:
-            mail.octets += min(size, self.chunk_left)
             self.keep(mail, text)
         self.chunk_left -= size
         if self.chunk_left <= 0:
@@ -272,7 +265,6 @@ class Machine(State):
         verb = found.verb if found else token.text.strip().split(" ", 1)[0].upper()
         step = Step(verb, found.argument if found else None, token.line, token.text, token.at, token.clock)
         step.is_tls = talk.is_tls
-        step.waited = not self.queue
         step.is_after_end = self.is_over
         self.check_group(step)
         talk.offers[len(talk.steps)] = self.offered

@@ -84,14 +84,13 @@ class State:
         elif self.offered is not None and all(p.name != "PIPELINING" for p in self.offered) and not before.is_end:
             self.mark("ext-not-offered", step.line, step.text, "PIPELINING")
 
-    def end_of_data(self, line: int, *, is_shown: bool = False) -> None:
+    def end_of_data(self, line: int) -> None:
         """The message is complete: one reply is owed, in LMTP one per accepted recipient (RFC 2033 s.4.2)."""
         self.in_data = False
         mail = self.mail
         if mail is None:
             return
         mail.is_ended, mail.end_line = True, line
-        mail.is_end_shown = is_shown
         waiting = sum(step.rcpt is not None and step.rcpt.answer is None for step in self.queue)
         owed = len(mail.accepted) + waiting if self.talk.protocol == "lmtp" else 1
         self.queue.append(Step("DATA", None, line, owed=max(owed, 1), mail=mail, is_end=True))
