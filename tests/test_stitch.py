@@ -254,6 +254,22 @@ def test_two_connections_of_a_process_in_one_second() -> None:
     assert [s.session_key[-2:] for s in smtplog.sessions(once * 3, year=2026)] == [".1", ".2", ".3"]
 
 
+def test_connections_out_whose_beginning_no_line_tells() -> None:
+    """A client's dialogues that only what was said tells apart have keys of their own, with times like all others."""
+    said = ("< 220 mx ESMTP", "> EHLO mx1.src.example", "< 250 mx", "> MAIL FROM:<a@b.example>", "< 421 later")
+    lines = [
+        f"{stamp(NOON + timedelta(minutes=m, seconds=s))} mx1 postfix/smtp[7]: {text[0]} mx.dest.example[10.77.2.1]:25:{text[1:]}"
+        for m in (0, 1)
+        for s, text in enumerate(said)
+    ]
+    found = smtplog.sessions(lines, year=2026, input_format="postfix")
+
+    assert [s.session_key for s in found] == [
+        "mx1/postfix/smtp/7@?",
+        "mx1/postfix/smtp/7@2026-11-23T12:01:00.000000Z.2",
+    ]
+
+
 def test_a_refusal_is_a_delivery_of_its_session() -> None:
     """A NOQUEUE reject has no message; it has the session's client, and a key of its own."""
     refused = (

@@ -15,6 +15,7 @@ import polars as pl
 
 from smtplog.ask.diagnose import wording
 from smtplog.ask.query import Query
+from smtplog.contract.fields import MOMENT
 from smtplog.errors import QueryError
 from smtplog.read import secrets
 from smtplog.read.columns import Parsed
@@ -229,7 +230,7 @@ class Summary:
 
     def result(self, top: int, by: Iterable[str] | None = None) -> dict[str, Any]:
         """The report: `totals`, then one list per table, longest first."""
-        hours = self.hours.merged().cast({"hour": pl.Datetime("us", "UTC")})
+        hours = self.hours.merged().cast({"hour": MOMENT})
         out: dict[str, Any] = {"totals": self._totals()}
         day = pl.col("hour").dt.truncate("1d")
         parts: dict[str, Callable[[], list[dict[str, Any]]]] = {

@@ -57,11 +57,14 @@ def _bare_id_column(e: pl.Expr) -> pl.Expr:
     return pl.when(bare != "").then(bare)
 
 
+MOMENT = pl.Datetime("us", "UTC")
+"""What holds a time in columns."""
 STAMP = "%Y-%m-%dT%H:%M:%S%.6fZ"
-"""How columns spell a time: UTC, six decimals, Z; `_utc` says the same in Python."""
+"""How columns spell a time: UTC, six decimals, Z; `stamp` says the same in Python."""
 
 
-def _utc(at: datetime) -> str:
+def stamp(at: datetime) -> str:
+    """A time as text: UTC, six decimals, Z."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -70,7 +73,7 @@ _LOWER = Spelling(pl.String(), str.lower, lambda e: e.str.to_lowercase())
 _WHOLE = Spelling(pl.Int64(), int, lambda e: e.cast(pl.Int64, strict=False))
 _NUMBER = Spelling(pl.Float64(), float, lambda e: e.cast(pl.Float64, strict=False))
 _FLAG = Spelling(pl.Boolean(), lambda text: text == "true", lambda e: e == "true")
-_TIME = Spelling(pl.Datetime("us", "UTC"), datetime.fromisoformat, lambda e: e.str.to_datetime(time_zone="UTC"))
+_TIME = Spelling(MOMENT, datetime.fromisoformat, lambda e: e.str.to_datetime(time_zone="UTC"))
 
 Text = Annotated[str, _TEXT]
 Lower = Annotated[str, _LOWER]
@@ -87,7 +90,7 @@ Code = Annotated[int, _WHOLE]
 Seconds = Annotated[float, _NUMBER]
 Ratio = Annotated[float, _NUMBER]
 Flag = Annotated[bool, _FLAG]
-Timestamp = Annotated[datetime, _TIME, PlainSerializer(_utc, when_used="json")]
+Timestamp = Annotated[datetime, _TIME, PlainSerializer(stamp, when_used="json")]
 
 # What a rule names beyond the shared columns is typed by its name: the unit stands last (`delay_s`, `size_bytes`).
 _BY_ENDING: tuple[tuple[str, Spelling], ...] = (

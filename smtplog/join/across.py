@@ -14,30 +14,30 @@ from typing import Any
 
 import polars as pl
 
+from smtplog.contract.fields import MOMENT
 from smtplog.read.source import apart
 
 _WINDOW = timedelta(hours=1)
-_STAMP = pl.Datetime("us", "UTC")
 SENT: Mapping[str, Any] = {
     "parent_host": pl.String,
     "parent_id": pl.String,
     "queue_id": pl.String,
-    "sent_at": _STAMP,
+    "sent_at": MOMENT,
     "parent_key": pl.String,
 }
 """What a host says the next one calls it: `queue_id`."""
 CAME: Mapping[str, Any] = {
     "host": pl.String,
     "queue_id": pl.String,
-    "at": _STAMP,
+    "at": MOMENT,
     "message_key": pl.String,
     "client_name": pl.String,
 }
-CALLED: Mapping[str, Any] = {"host": pl.String, "queue_id": pl.String, "message_id": pl.String, "at": _STAMP}
+CALLED: Mapping[str, Any] = {"host": pl.String, "queue_id": pl.String, "message_id": pl.String, "at": MOMENT}
 LINK: Mapping[str, Any] = {
     "host": pl.String,
     "queue_id": pl.String,
-    "at": _STAMP,
+    "at": MOMENT,
     "message_key": pl.String,
     "parent_host": pl.String,
     "parent_key": pl.String,

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 
 from smtplog.contract import schema
-from smtplog.contract.fields import STAMP
+from smtplog.contract.fields import MOMENT, STAMP
 from smtplog.contract.records import Delivery, Message, Record
 from smtplog.join import closings
 from smtplog.join.closings import NO_ATTEMPT
-from smtplog.join.direction import NEEDS, direction
-from smtplog.join.view import SOURCE_SHIFT, Frames, Links, View
+from smtplog.join.direction import NEEDED_OF_MESSAGES, direction
+from smtplog.join.view import Frames, Links, View, line_of
 
 ALWAYS = frozenset({"queue_id", "status", "recipient", "original_recipient", "recipients"})
 
@@ -64,10 +64,10 @@ def _told(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
     if None not in asked:
         names &= {name for one in asked for name in one or ()}
     if view.wants("messages", "direction"):
-        names |= NEEDS - {"recipient", "relay_ip"}
+        names |= set(NEEDED_OF_MESSAGES)
     told = table.select(
         "number", "first_seq", "end_seq", "first_at", "has_start", "has_end",
-        origin=pl.lit(None, dtype=pl.String), removed_at=pl.lit(None, dtype=pl.Datetime("us", "UTC")),
+        origin=pl.lit(None, dtype=pl.String), removed_at=pl.lit(None, dtype=MOMENT),
     )  # fmt: skip
     ranked = [(view.kind(label), events[label]) for label in sorted(events, key=view.rank)]
     ranked = [(kind, frame) for kind, frame in ranked if kind.message or kind.delivers]
@@ -141,7 +141,7 @@ def _attempts(events: Frames, told: pl.DataFrame, view: View, hops: Links) -> pl
     ]
     empty = pl.DataFrame(
         schema={"life": pl.UInt32, "seq": pl.Int64, "place": pl.UInt32, "status": pl.String, "queue_id": pl.String,
-                "recipient": pl.String, "original_recipient": pl.String, "at": pl.Datetime("us", "UTC"), "_kind": pl.String}
+                "recipient": pl.String, "original_recipient": pl.String, "at": MOMENT, "_kind": pl.String}
     )  # fmt: skip
     tries = pl.concat([empty, *mine], how="diagonal").filter(pl.col("status").is_not_null())
     more = [closings.for_all(events, tries, view)]
@@ -154,9 +154,7 @@ def _attempts(events: Frames, told: pl.DataFrame, view: View, hops: Links) -> pl
     tries = closings.with_reasons(tries.sort("life", "seq", *order))
     if tries.is_empty() and "deliveries" not in view.wanted and not view.wants("messages", "status", "recipients"):
         return tries
-    gives = [n for n in ("message_key",) if n in told.columns] + [
-        *(n for n in (*OF_MESSAGE, "size_bytes") if n in told.columns)
-    ]
+    gives = [name for name in ("message_key", *OF_MESSAGE, "size_bytes") if name in told.columns]
     message = [told[name].gather(tries["life"]) for name in gives]
     tries = tries.with_columns(pl.coalesce(one.name, one) if one.name in tries.columns else one for one in message)
     if view.wants_hops:
@@ -188,7 +186,7 @@ def _complete(tries: pl.DataFrame, view: View) -> pl.DataFrame:
             add[name] = view.of_place(tries, name)
     if wants("deliveries", "source"):
         add["source"] = view.source(tries)
-    add["line"] = pl.col("seq") % (1 << SOURCE_SHIFT)
+    add["line"] = line_of(pl.col("seq"))
     tries = tries.with_columns(**add)
     if wants("deliveries", "attempt"):
         tries = tries.with_columns(attempt=_attempt())
@@ -227,7 +225,7 @@ def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.Data
     if view.wants("messages", "direction"):
         told = told.with_columns(direction(told, attempts, view.ours).alias("direction"))
     add: dict[str, Any] = {
-        "line": pl.col("first_seq") % (1 << SOURCE_SHIFT),
+        "line": line_of(pl.col("first_seq")),
         "received_at": pl.when("has_start").then("first_at"),
         "is_partial": ~(pl.col("has_start") & pl.col("has_end")),
         "source": view.source(told.rename({"first_seq": "seq"}) if "seq" not in told.columns else told),

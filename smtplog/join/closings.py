@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from smtplog.contract.fields import MOMENT
 from smtplog.join.view import Frames, View
 
 OPEN = ("deferred", "held", "active")
@@ -25,7 +26,7 @@ ONE_PERSON = pl.struct(PERSON).hash(5)
 def listed(events: Frames, tries: pl.DataFrame, view: View) -> pl.DataFrame:
     """The recipients that arrivals list and no attempt names: {life, seq, at, place, queue_id, recipient, ...}."""
     empty = pl.DataFrame(
-        schema={"life": pl.UInt32, "seq": pl.Int64, "place": pl.UInt32, "at": pl.Datetime("us", "UTC"),
+        schema={"life": pl.UInt32, "seq": pl.Int64, "place": pl.UInt32, "at": MOMENT,
                 "queue_id": pl.String, "recipient": pl.String, "original_recipient": pl.String, "status": pl.String}
     )  # fmt: skip
     parts = [empty]

@@ -11,7 +11,8 @@ from smtplog.contract import schema
 from smtplog.contract.records import Session
 from smtplog.join import dialogues, lives
 from smtplog.join.assemble import fill, shape
-from smtplog.join.view import Frames, View
+from smtplog.join.hops import is_loopback
+from smtplog.join.view import Frames, View, line_of
 
 _ENDS = {
     "lost connection": "client", "timeout": "timeout", "too many errors": "server",
@@ -50,7 +51,7 @@ def sessions(events: Frames, table: pl.DataFrame, view: View) -> pl.DataFrame:
         duration_s=(pl.col("closed_at") - pl.col("opened_at")).dt.total_microseconds() / 1e6,
         session_key=pl.when("has_start").then("session_key")
         .otherwise(pl.col("session_key").str.splitn("@", 2).struct.field("field_0") + "@?"),
-        is_internal=pl.col("client_ip").str.starts_with("127.") | (pl.col("client_ip") == "::1"),
+        is_internal=is_loopback("client_ip"),
     )  # fmt: skip
     told = told.filter(~(pl.col("is_handed_on").fill_null(False) & ~pl.col("has_end")))
     whole = shape(told, view.columns("sessions", Session), Session)
@@ -144,7 +145,7 @@ def _transactions(whole: pl.DataFrame) -> pl.DataFrame:
         lines=pl.lit(None, dtype=pl.List(pl.String)),
     )
     recipient = pl.struct(
-        address="recipient", is_redacted=pl.lit(False), parameters=pl.lit(None, dtype=_parameters()),
+        address="recipient", is_redacted=pl.lit(False), parameters=pl.lit(None, dtype=schema.of(Session)["extensions"]),
         outcome=pl.when(pl.col("status") == "rejected").then(pl.lit("rejected")).otherwise(pl.lit("deferred")),
         stage="stage", reply=reply,
     )  # fmt: skip
@@ -159,14 +160,10 @@ def _transactions(whole: pl.DataFrame) -> pl.DataFrame:
     return grouped.group_by("life", maintain_order=True).agg(transactions=one)
 
 
-def _parameters() -> Any:
-    return schema.of(Session)["extensions"]
-
-
 def _findings(whole: pl.DataFrame) -> pl.DataFrame:
     found = pl.struct(
         "severity", "message", code="finding", hint=pl.lit(None, dtype=pl.String),
-        evidence_line=pl.col("seq") % (1 << 40), evidence="raw",
+        evidence_line=line_of(pl.col("seq")), evidence="raw",
     )  # fmt: skip
     fields = [f.name for f in schema.of(Session)["findings"].inner.fields]  # type: ignore[attr-defined]
     ordered = pl.struct(found.struct.field(name) for name in fields)

@@ -11,15 +11,15 @@ from typing import Any
 
 import polars as pl
 
-from smtplog.contract.fields import STAMP
-from smtplog.join.view import SOURCE_SHIFT, Frames, View
+from smtplog.contract.fields import MOMENT, stamp
+from smtplog.join.view import Frames, View, line_of
 from smtplog.smtp import machine, report
 from smtplog.smtp.dialogue import Conversation, Kind, Token
 from smtplog.smtp.replies import is_reply
 
 _HAPPENED = {"lost connection": (Kind.CLOSED, "client"), "client": (Kind.CLOSED, "client"),
              "server": (Kind.CLOSED, "server"), "timeout": (Kind.TIMEOUT, "")}  # fmt: skip
-_LINE: dict[str, Any] = {"life": pl.UInt32, "seq": pl.Int64, "at": pl.Datetime("us", "UTC"), "mark": pl.String, "said": pl.String,
+_LINE: dict[str, Any] = {"life": pl.UInt32, "seq": pl.Int64, "at": MOMENT, "mark": pl.String, "said": pl.String,
          "tls_version": pl.String, "session_end": pl.String}  # fmt: skip
 _LISTS = ("exchanges", "findings")
 """What several connections of one session add up."""
@@ -55,7 +55,7 @@ def _tokens(lines: list[dict[str, Any]]) -> Iterator[Token]:
     if 2 * replies.count(server) < len(replies):
         server = "<" if server == ">" else ">"
     for line in lines:
-        at, place = line["at"], line["seq"] % (1 << SOURCE_SHIFT)
+        at, place = line["at"], line_of(line["seq"])
         clock = at.timestamp() if at else None
         if line["mark"] is None:
             kind, text = (Kind.TLS, line["tls_version"]) if line["tls_version"] else _HAPPENED.get(
@@ -89,7 +89,7 @@ def filled(sessions: pl.DataFrame, lives: pl.Series, spoken: dict[int, list[Conv
 
 def _told(row: dict[str, Any], talks: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     """The record; where the log does not say when connections began, one for each."""
-    plain = [{name: _plain(value) for name, value in talk.items()} for talk in talks]
+    plain = [{name: report.plain(value) for name, value in talk.items()} for talk in talks]
     if row.get("role") != "client":
         return [_one(row, plain, is_server=True)]
     key = row.get("session_key")
@@ -97,7 +97,7 @@ def _told(row: dict[str, Any], talks: list[dict[str, Any]]) -> Iterable[dict[str
     for n, talk in enumerate(plain, 1):
         one = _one(row, [talk], is_server=False)
         if n > 1 and key is not None:
-            opened = talk["opened_at"].strftime(STAMP) if talk["opened_at"] else "?"
+            opened = stamp(talk["opened_at"]) if talk["opened_at"] else "?"
             one["session_key"] = f"{key.rpartition('@')[0]}@{opened}.{n}"
         out.append(one)
     return out
@@ -142,10 +142,3 @@ def _is_same(logged: dict[str, Any], said: dict[str, Any]) -> bool:
     if logged["queue_id"] and said["queue_id"]:
         return bool(logged["queue_id"] == said["queue_id"])
     return logged["sender"] is None or logged["sender"] == said["sender"]
-
-
-def _plain(value: Any) -> Any:
-    """Records as plain values, all the way down."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value.model_dump() if hasattr(value, "model_dump") else value

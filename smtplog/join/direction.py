@@ -20,7 +20,9 @@ PRIVATE = (
     "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "::1/128", "fc00::/7", "fe80::/10",
 )  # fmt: skip
 """Loopback, private and link-local addresses (RFC 1122 s.3.2.1.3, RFC 1918, RFC 3927, RFC 4193, RFC 4291)."""
-NEEDS = frozenset({"sender", "client_ip", "auth_user", "origin", "orig_client_ip", "relay_ip", "recipient"})
+NEEDED_OF_MESSAGES = ("sender", "client_ip", "auth_user", "origin", "orig_client_ip")
+_NEEDED_OF_ATTEMPTS = ("recipient", "original_recipient", "relay_ip")
+NEEDS = frozenset({*NEEDED_OF_MESSAGES, *_NEEDED_OF_ATTEMPTS})
 """What it is told from."""
 
 
@@ -102,7 +104,7 @@ def direction(told: pl.DataFrame, attempts: pl.DataFrame, ours: Ours) -> pl.Seri
         attempts: their deliveries {life, status, is_internal, recipient, original_recipient, relay_ip}.
         ours: domains and networks.
     """
-    told = _with(told, ("sender", "client_ip", "auth_user", "origin", "orig_client_ip"))
+    told = _with(told, NEEDED_OF_MESSAGES)
     own = pl.when((pl.col("origin") != "reinjection").fill_null(True)).then("client_ip")
     client = told.select(pl.coalesce("orig_client_ip", own))
     is_made_here = pl.col("origin").is_in(["local", "bounce", "forward"]) | pl.col("auth_user").is_not_null()
@@ -125,7 +127,7 @@ def direction(told: pl.DataFrame, attempts: pl.DataFrame, ours: Ours) -> pl.Seri
 
 def _recipients(attempts: pl.DataFrame, ours: Ours) -> pl.DataFrame:
     """For each message: did all of it stay in this system, is any recipient ours, is any known to be elsewhere."""
-    tries = _with(attempts, ("recipient", "original_recipient", "relay_ip"))
+    tries = _with(attempts, _NEEDED_OF_ATTEMPTS)
     if "is_internal" not in tries.columns:
         tries = tries.with_columns(is_internal=pl.lit(False))
     is_put = pl.col("status").is_in(["delivered", "expanded"])

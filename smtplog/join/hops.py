@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from smtplog.contract.fields import MOMENT
 from smtplog.formats.base import Kind
 from smtplog.join.across import Across
 from smtplog.join.assemble import message_key
@@ -23,20 +24,21 @@ from smtplog.read.source import apart
 
 _WINDOW = timedelta(hours=1)
 _MEMORY = timedelta(days=1)
-_STAMP = pl.Datetime("us", "UTC")
 HANDOVER: Mapping[str, Any] = {
     "host": pl.String,
     "child_id": pl.String,
-    "at": _STAMP,
+    "at": MOMENT,
     "parent_key": pl.String,
     "origin": pl.String,
 }
-TOLD: Mapping[str, Any] = {"host": pl.String, "queue_id": pl.String, "at": _STAMP, "parent_id": pl.String}
+TOLD: Mapping[str, Any] = {"host": pl.String, "queue_id": pl.String, "at": MOMENT, "parent_id": pl.String}
 """A child that says itself which id it came out of."""
-BIRTH: Mapping[str, Any] = {"host": pl.String, "queue_id": pl.String, "at": _STAMP}
+BIRTH: Mapping[str, Any] = {"host": pl.String, "queue_id": pl.String, "at": MOMENT}
 KNOWN: Mapping[str, Any] = {**BIRTH, "message_key": pl.String}
 """Lives whose id was named as a child's or a parent's; `at` is their beginning."""
 LIFE = ("host", "queue_id", "at")
+_KEPT = ("handovers", "told", "births", "known")
+"""What `Hops` keeps of its own."""
 
 
 def is_loopback(name: str) -> pl.Expr:
@@ -63,7 +65,7 @@ class Hops:
 
     def frames(self) -> dict[str, pl.DataFrame]:
         """All that is kept, by name, to be saved."""
-        own = {name: getattr(self, name) for name in ("handovers", "told", "births", "known")}
+        own = {name: getattr(self, name) for name in _KEPT}
         return own | self.across.frames()
 
     def take_over(self, frames: Mapping[str, pl.DataFrame], seen: int) -> None:
@@ -148,7 +150,7 @@ class Hops:
         oldest = table["first_at"].min()
         if oldest is not None:
             kept = pl.col("at") > pl.lit(oldest) - _MEMORY
-            for name in ("handovers", "told", "births", "known"):
+            for name in _KEPT:
                 setattr(self, name, apart(getattr(self, name).filter(kept)))
             self.across.forget(kept)
 
@@ -188,7 +190,7 @@ class Hops:
         pairs = pairs.filter(other & (pl.col("parent_at") <= pl.col("at")))
         pairs = pairs.sort("parent_at", descending=True).unique(LIFE, keep="first", maintain_order=True)
         pairs = pairs.join(self.known.rename({"at": "child_at"}), on=["host", "queue_id"])
-        return _nearest(pairs.with_columns(origin=pl.lit("reinjection")), "at", "child_at", ["host", "queue_id", "at"])
+        return _nearest(pairs.with_columns(origin=pl.lit("reinjection")), LIFE)
 
     def _links_handed(self) -> pl.DataFrame:
         """A handover named the child: of the lives of that id one that came from here, and that began nearest to it."""
@@ -200,7 +202,7 @@ class Hops:
         pairs = pairs.filter(other).join(
             born_here, on=["host", "queue_id", "child_at"], how="left", maintain_order="left"
         )
-        return _nearest(pairs, "at", "child_at", ["host", "queue_id", "at", "parent_key"])
+        return _nearest(pairs, (*LIFE, "parent_key"))
 
     def internal(self, tries: pl.DataFrame, view: View) -> pl.Series:
         """Which deliveries handed the message to this same system again, here or on another of its hosts."""
@@ -247,15 +249,14 @@ def _with_key(frame: pl.DataFrame, name: str, table: pl.DataFrame, view: View) -
     return frame.with_columns(message_key(frame, view).alias(name))
 
 
-def _nearest(pairs: pl.DataFrame, at: str, other: str, named_by: list[str]) -> pl.DataFrame:
-    """Of the children that may be meant by one word the one nearest in time, within the window."""
-    distance = (pl.col(at) - pl.col(other)).abs()
+def _nearest(pairs: pl.DataFrame, word: tuple[str, ...]) -> pl.DataFrame:
+    """Of the children that may be meant by one word (equal in these columns) the nearest in time, within the window."""
+    distance = (pl.col("at") - pl.col("child_at")).abs()
     pairs = pairs.with_columns(distance=distance).filter(pl.col("distance") <= _WINDOW)
     first = ["is_ours"] if "is_ours" in pairs.columns else []
-    pairs = pairs.sort(*first, "distance", at, "parent_key", nulls_last=True).unique(
-        named_by, keep="first", maintain_order=True
-    )
-    return pairs.sort(at, "parent_key").drop("at").rename({other: "at"}).select(*KNOWN, "parent_key", "origin")
+    pairs = pairs.sort(*first, "distance", "at", "parent_key", nulls_last=True)
+    pairs = pairs.unique(word, keep="first", maintain_order=True)
+    return pairs.sort("at", "parent_key").drop("at").rename({"child_at": "at"}).select(*KNOWN, "parent_key", "origin")
 
 
 def _origin(frame: pl.DataFrame) -> pl.Expr:

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from smtplog.contract.fields import STAMP
+from smtplog.contract.fields import MOMENT, STAMP
 from smtplog.formats.base import Kind
 from smtplog.join.view import View
 from smtplog.read.source import apart
@@ -24,7 +24,7 @@ SCHEMA: Mapping[str, Any] = {
     "process": pl.UInt64,
     "stem": pl.String,
     "mark": pl.Int64,
-    "at": pl.Datetime("us", "UTC"),
+    "at": MOMENT,
     "ordinal": pl.Int64,
     "is_start": pl.Boolean,
     "session_key": pl.String,

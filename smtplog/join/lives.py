@@ -18,6 +18,8 @@ from datetime import timedelta
 
 import polars as pl
 
+from smtplog.contract.fields import MOMENT
+
 START, BEGIN, PART, END = 0, 1, 2, 3
 ROLES = {"start": START, "begin": BEGIN, "part": PART, "end": END}
 
@@ -25,7 +27,7 @@ TIES = {
     "key": pl.UInt64,
     "role": pl.UInt8,
     "seq": pl.Int64,
-    "at": pl.Datetime("us", "UTC"),
+    "at": MOMENT,
     "is_reused": pl.Boolean,
     "unit": pl.UInt32,
 }
@@ -61,8 +63,7 @@ def assign(ties: pl.DataFrame, grace: timedelta, idle: timedelta) -> tuple[pl.Se
     ties = ties.with_row_index("row")
     hard = ties.join(keys.filter(~pl.col("is_plain")).select("key"), on="key", how="semi")
     hard = _divide(hard, grace, idle).with_columns(life=(pl.col("part") + plain.height).cast(pl.UInt32))
-    divided = _by(hard, "life").with_columns(key=pl.lit(None, dtype=pl.UInt64)).drop("key")
-    divided = divided.join(hard.select("life", "key").unique(), on="life").sort("life")
+    divided = _by(hard, "life").join(hard.select("life", "key").unique(), on="life").sort("life")
     life = (
         ties.join(plain.select("key", "life"), on="key", how="left", maintain_order="left")
         .join(hard.select("row", hard="life"), on="row", how="left", maintain_order="left")

@@ -12,10 +12,11 @@ from typing import Any
 
 import polars as pl
 
+from smtplog.contract.fields import MOMENT
 from smtplog.join.view import View
 
 _WORD: Mapping[str, Any] = {
-    "unit": pl.UInt32, "message_id": pl.String, "queue_id": pl.String, "seq": pl.Int64, "at": pl.Datetime("us", "UTC"),
+    "unit": pl.UInt32, "message_id": pl.String, "queue_id": pl.String, "seq": pl.Int64, "at": MOMENT,
 }  # fmt: skip
 Events = Sequence[tuple[str, pl.DataFrame]]
 

@@ -14,10 +14,9 @@ from typing import Any
 
 import polars as pl
 
+from smtplog.contract.fields import MOMENT
 from smtplog.read.columns import Parsed
 
-WINDOW = timedelta(days=1)
-"""How long entries are kept in mind, in the time of the log."""
 SAMPLE = 1000
 """So many entries of each input, those with the smallest hashes, are compared at the end."""
 ALIKE = 0.5
@@ -25,7 +24,7 @@ SCHEMA: Mapping[str, Any] = {
     "entry": pl.UInt64,
     "source": pl.String,
     "count": pl.UInt32,
-    "at": pl.Datetime("us", "UTC"),
+    "at": MOMENT,
 }
 
 

@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 import polars as pl
 
 from smtplog.contract import schema
+from smtplog.contract.fields import MOMENT
 from smtplog.errors import InputError
 from smtplog.formats.base import Format, Kind
 from smtplog.join import assemble, lives, named
@@ -60,7 +60,7 @@ class Batch:
 
 @dataclass
 class Stitcher:
-    """Ties events together; feed it blocks in order, then flush.
+    """Ties events together; it takes blocks in order, then flush.
 
     Args:
         formats: the formats whose events will come.
@@ -85,26 +85,17 @@ class Stitcher:
     """Several logs come, side by side."""
     watermark: datetime | None = None
     """Nothing that is still to come is older: a message that another host may yet tell more of waits for it."""
-    _ids: dict[tuple[Any, ...], int] = field(default_factory=dict)
-    _threads: dict[str, _Thread] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._kinds: dict[tuple[str, str], Kind] = {
             (one.name, kind.name): kind for one in self.formats for kind in one.kinds
         }
+        self._ids: dict[tuple[str | None, str | None], int] = {}
         self._keys = SessionKeys()
         self._hops = Hops()
         self._foretold = Foretold()
-        self._threads = {
-            "message": _Thread("message", self.idle),
-            "session": _Thread("session", SESSION_IDLE),
-        }
-
-    def feed(
-        self, parsed: Parsed, source: str, events: Parsed | None = None, fuller: Sequence[KindFrame] = ()
-    ) -> Batch:
-        """Take the next block; returns what it completed. See `take`."""
-        return self.take(parsed, source, events, fuller)()
+        threads = (_Thread("message", self.idle), _Thread("session", SESSION_IDLE))
+        self._threads = {one.sort: one for one in threads}
 
     def take(
         self, parsed: Parsed, source: str, events: Parsed | None = None, fuller: Sequence[KindFrame] = (), *,
@@ -155,7 +146,7 @@ class Stitcher:
         finish, message_keys = self._settle(view, {k: sum(map(len, v)) for k, v in added.items()}, flush=flush)
         if "events" not in self.wanted:
             return finish
-        keys = _keys(frames, added, message_keys)
+        keys = _keys_of(frames, added, message_keys)
         return lambda: replace(finish(), events=columns.events(events or parsed, source, keys, self.wanted["events"]))
 
     def _complete(self, fuller: Sequence[KindFrame], head: pl.DataFrame) -> None:
@@ -277,7 +268,7 @@ class Stitcher:
             if last is not None:
                 thread.first.setdefault(unit, first)
                 thread.now[unit] = max(thread.now.get(unit, last), last)
-        first = pl.col("unit").replace_strict(thread.first, default=None, return_dtype=pl.Datetime("us", "UTC"))
+        first = pl.col("unit").replace_strict(thread.first, default=None, return_dtype=MOMENT)
         begins = pl.col("begins") & (pl.col("first_at") - first >= GRACE).fill_null(False)
         return table.with_columns(has_start=pl.col("has_start") | begins)
 
@@ -286,7 +277,7 @@ class Stitcher:
         table = table.with_columns(due_at=pl.col("last_at") + wait)
         if flush:
             return table.with_columns(is_due=pl.lit(True))
-        now = pl.col("unit").replace_strict(thread.now, default=None, return_dtype=pl.Datetime("us", "UTC"))
+        now = pl.col("unit").replace_strict(thread.now, default=None, return_dtype=MOMENT)
         if self.watermark is not None and thread.sort == "message":
             now = pl.min_horizontal(now, pl.lit(self.watermark))
         return table.with_columns(is_due=(pl.col("due_at") <= now).fill_null(False))
@@ -319,7 +310,7 @@ class Stitcher:
                 archive.writestr(name, packed.getvalue())
         return out.getvalue()
 
-    def load(self, state: bytes, place: Any) -> None:
+    def load(self, state: bytes, place: Callable[[str | None, str | None], Place]) -> None:
         """Take over what `save` gave out.
 
         Args:
@@ -337,7 +328,7 @@ class Stitcher:
                 "the saved state is none of this version of smtplog; remove the file to begin anew"
             ) from error
 
-    def _take_over(self, archive: zipfile.ZipFile, place: Any) -> None:
+    def _take_over(self, archive: zipfile.ZipFile, place: Callable[[str | None, str | None], Place]) -> None:
         meta = json.loads(archive.read("state.json"))
         if meta["contract"] != schema.VERSION:
             raise ValueError(meta["contract"])
@@ -364,21 +355,16 @@ class Stitcher:
             self._threads[sort].open[label] = frame
 
 
-def _keys(
+def _keys_of(
     frames: list[tuple[str, pl.DataFrame]], added: dict[str, list[pl.DataFrame]], message_keys: dict[str, pl.Series]
 ) -> pl.DataFrame:  # fmt: skip
     """For each event of a block that has one, its keys: {row, message_key, session_key}."""
-    columns_ = {"row": pl.UInt32, "message_key": pl.String, "session_key": pl.String}
-    parts = [pl.DataFrame(schema=columns_)]
+    parts = [pl.DataFrame(schema={"row": pl.UInt32, "message_key": pl.String})]
     for label, mine in added.items():
         rows = pl.concat([frame.select("row", "queue_id") for frame in mine])
         rows = rows.with_columns(message_key=message_keys.get(label, pl.lit(None, dtype=pl.String)))
         parts.append(rows.filter(pl.col("queue_id").is_not_null()).drop("queue_id"))  # a name foretold comes later
-    messages = pl.concat(parts, how="diagonal").drop("session_key").filter(pl.col("message_key").is_not_null())
-    sessions = [frame.select("row", "session_key") for _, frame in frames if "session_key" in frame.columns]
-    return messages.join(
-        pl.concat([pl.DataFrame(schema={"row": pl.UInt32, "session_key": pl.String}), *sessions]),
-        on="row",
-        how="full",
-        coalesce=True,
-    )
+    messages = pl.concat(parts).filter(pl.col("message_key").is_not_null())
+    sessions = [pl.DataFrame(schema={"row": pl.UInt32, "session_key": pl.String})]
+    sessions += [frame.select("row", "session_key") for _, frame in frames if "session_key" in frame.columns]
+    return messages.join(pl.concat(sessions), on="row", how="full", coalesce=True)

@@ -18,6 +18,13 @@ from smtplog.read.detect import Place, daemon
 
 SOURCE_SHIFT = 40
 """A place in the order of everything: number of the source, then the line."""
+
+
+def line_of(place: Any) -> Any:
+    """The line of a place in the order of everything: of a number, a column or an expression."""
+    return place % (1 << SOURCE_SHIFT)
+
+
 LINKS = frozenset({"is_internal", "parent_key", "child_keys", "origin", "direction"})
 """What is known only when messages are linked."""
 
@@ -104,21 +111,12 @@ class View:
             rows.append(
                 (i, place.host, place.instance, place.service, name, transport, queue, service, letters, joins, owner)
             )
-        names = (
-            "place",
-            "host",
-            "instance",
-            "service",
-            "format",
-            "daemon",
-            "queue_unit",
-            "service_unit",
-            "letters",
-            "joins",
-            "owner",
-        )
-        kinds = (pl.UInt32, *[pl.String] * 5, *[pl.UInt32] * 3, pl.Boolean, pl.String)
-        return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
+        schema: dict[str, Any] = {
+            "place": pl.UInt32, "host": pl.String, "instance": pl.String, "service": pl.String, "format": pl.String,
+            "daemon": pl.String, "queue_unit": pl.UInt32, "service_unit": pl.UInt32, "letters": pl.UInt32,
+            "joins": pl.Boolean, "owner": pl.String,
+        }  # fmt: skip
+        return pl.DataFrame(rows, schema=schema, orient="row")
 
     @property
     def has_several_hosts(self) -> bool:
@@ -166,7 +164,7 @@ class View:
 
     def line(self, frame: pl.DataFrame) -> pl.Series:
         """The line of every row."""
-        return (frame["seq"] % (1 << SOURCE_SHIFT)).alias("line")
+        return pl.Series("line", line_of(frame["seq"]))
 
     def source(self, frame: pl.DataFrame) -> pl.Series:
         """The source of every row."""

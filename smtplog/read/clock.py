@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from smtplog.contract.fields import MOMENT
 from smtplog.errors import QueryError
 from smtplog.read.envelope import NAIVE_YEAR
 
-STAMP = pl.Datetime("us", "UTC")
 _HALF = timedelta(minutes=30)
 _SLACK = timedelta(days=1)
 """The zone of the log may be any, and a file be a little older than its last line."""
@@ -182,7 +182,7 @@ def _nearest(stamp: datetime, born: datetime) -> int:
 def _in_zone(naive: pl.Series, zone: str, which: Literal["earliest", "latest"] = "earliest") -> pl.Series:
     """Local times as UTC; of a time that occurs twice the first or the last, one that never occurs an hour later."""
     if zone == "UTC":
-        return naive.cast(STAMP)
+        return naive.cast(MOMENT)
     frame = pl.DataFrame({"n": naive})
     there = pl.col("n").dt.replace_time_zone(zone, ambiguous=which, non_existent="null")
     later = (pl.col("n") + timedelta(hours=1)).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")

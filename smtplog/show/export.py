@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 import polars as pl
 
 from smtplog.contract import schema
-from smtplog.contract.fields import STAMP
+from smtplog.contract.fields import STAMP, stamp
 from smtplog.contract.records import TABLES, Record
 from smtplog.errors import OutputError
 
@@ -90,14 +90,13 @@ class Dataset:
     Args:
         folder: becomes the dataset's folder.
         table: name of the table; decides the schema.
+        time: the column by whose day the rows are parted.
         by_date: Hive partitions `date=YYYY-MM-DD` by the record's time (UTC); records without a time: `date=unknown`.
         adds: what is there stays, and files are added, named after what is in them: the same rows again take the same
             place.
     """
 
-    def __init__(
-        self, folder: Path, table: str, time: str | None = None, *, by_date: bool = False, adds: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, table: str, time: str, *, by_date: bool = False, adds: bool = False) -> None:
         self.folder, self.table, self.time, self.by_date, self.adds = folder, table, time, by_date, adds
         self.rows = 0
         self._writers: dict[str, pq.ParquetWriter] = {}
@@ -121,7 +120,7 @@ class Dataset:
                 self._write_groups(part, count - count % ROW_GROUP)
 
     def _parts(self, frame: pl.DataFrame) -> Iterable[tuple[str, pl.DataFrame]]:
-        if not self.by_date or self.time is None:
+        if not self.by_date:
             return [("", frame)]
         day = pl.col(self.time).dt.strftime("%Y-%m-%d").fill_null("unknown").alias("date")
         split = frame.with_columns(day).partition_by("date", as_dict=True, include_key=False, maintain_order=True)
@@ -350,7 +349,7 @@ def open_output(path: str) -> IO[str]:
 def in_json(value: Any) -> Any:
     """A value for JSON: the times in it, however deep, as text like those of JSON lines."""
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return stamp(value)
     if isinstance(value, dict):
         return {name: in_json(one) for name, one in value.items()}
     return [in_json(one) for one in value] if isinstance(value, list) else value

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from smtplog.ask.failures import Failures
+from smtplog.contract.fields import MOMENT
 from smtplog.errors import QueryError
 from smtplog.show import export, render
 from smtplog.show.explain import ACTORS, grid
@@ -88,7 +89,7 @@ def _count(number: int, name: str) -> str:
 def write_suppressions(found: Failures, path: str) -> int:
     """Write the addresses as CSV; returns how many."""
     names = ("address", "reason", "at", "expires_at", "evidence", "source", "line")
-    times: dict[str, Any] = {"at": pl.Datetime("us", "UTC"), "expires_at": pl.Datetime("us", "UTC"), "line": pl.Int64}
+    times: dict[str, Any] = {"at": MOMENT, "expires_at": MOMENT, "line": pl.Int64}
     frame = pl.DataFrame(found.suppressions, schema={name: times.get(name, pl.String) for name in names}, orient="row")
     with export.open_output(path) as out:
         out.write(export.csv(frame, header=True))

@@ -13,6 +13,7 @@ from smtplog.contract.records import (
     CommandCount,
     Exchange,
     Finding,
+    Record,
     Reply,
     Tls,
     Transaction,
@@ -50,6 +51,13 @@ def parts(talk: Conversation, *, show_secrets: bool = False) -> dict[str, Any]:
         "findings": [_covered(finding, cover) for finding in checks.findings(talk)],
         "is_partial": not talk.has_greeting or (talk.is_cut and talk.closed_by in {None, "quit"}) or talk.is_one_sided,
     }
+
+
+def plain(value: Any) -> Any:
+    """Records as plain values, all the way down."""
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value.model_dump() if isinstance(value, Record) else value
 
 
 _MOST_SECRETS = 400

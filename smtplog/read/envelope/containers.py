@@ -13,16 +13,16 @@ from typing import Any
 
 import polars as pl
 
+from smtplog.contract.fields import MOMENT
 from smtplog.read.envelope.export import entries as export_entries
 from smtplog.read.envelope.heads import INNER, SCHEMA, Envelope, head_pattern, order, take_off
 from smtplog.read.source import text_of
 
 SURE, CLEAR = 0.5, 0.9
 """The share of first lines that a container must fit; where heads alone fit so many, no container is looked for."""
-STAMP = SCHEMA["at"]
 INSIDE: Mapping[str, Any] = {
     "inner": pl.String,
-    "outer_at": STAMP,
+    "outer_at": MOMENT,
     "host": pl.String,
     "program": pl.String,
     "pid": pl.Int64,

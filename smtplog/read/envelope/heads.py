@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from smtplog.contract.fields import MOMENT
 from smtplog.read import grammar
 
 GRAMMAR = "envelope"
@@ -78,7 +79,7 @@ NAIVE_YEAR = 1904
 
 SCHEMA: Mapping[str, Any] = {
     "stamp": pl.String,
-    "at": pl.Datetime("us", "UTC"),
+    "at": MOMENT,
     "naive_at": pl.Datetime("us"),
     "host": pl.String,
     "program": pl.String,
@@ -211,7 +212,7 @@ def read_stamps(stamp: pl.Series, envelope: Envelope) -> tuple[pl.Series, pl.Ser
     """`at` and `naive_at`. Equal stamps stand together, so each run is read once."""
     if not envelope.stamp_field:
         none = pl.Series("naive_at", [None], dtype=pl.Datetime("us")).new_from_index(0, len(stamp))
-        return none.cast(pl.Datetime("us", "UTC")).alias("at"), none
+        return none.cast(MOMENT).alias("at"), none
     runs = stamp.rle().struct.unnest()
     words = pl.col("value").str.replace(",", ".", literal=True)
     if not envelope.has_year:
@@ -225,4 +226,4 @@ def read_stamps(stamp: pl.Series, envelope: Envelope) -> tuple[pl.Series, pl.Ser
     none = pl.Series([None], dtype=pl.Datetime("us")).new_from_index(0, len(stamp))
     if envelope.has_zone:
         return times.alias("at"), none.alias("naive_at")
-    return none.cast(pl.Datetime("us", "UTC")).alias("at"), times.alias("naive_at")
+    return none.cast(MOMENT).alias("at"), times.alias("naive_at")

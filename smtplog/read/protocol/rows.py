@@ -9,11 +9,12 @@ from typing import Any
 
 import polars as pl
 
+from smtplog.contract.fields import MOMENT
 from smtplog.formats.transcripts import PROTOCOL, PROTOCOL_CELLS, PROTOCOL_FIELDS
 from smtplog.read import grammar, source
 
 NAMES = ("stamp", "ids", "local", "remote", "mark", "text", "context")
-_ROW: dict[str, Any] = {"line": pl.Int64, "at": pl.Datetime("us", "UTC"), **dict.fromkeys(NAMES, pl.String)}
+_ROW: dict[str, Any] = {"line": pl.Int64, "at": MOMENT, **dict.fromkeys(NAMES, pl.String)}
 _IDLE = timedelta(hours=1)
 """A session that was silent for so long is over, though nobody said so."""
 _HEADER = "#Fields:"

@@ -163,7 +163,7 @@ def _session(talk: Conversation, at: dict[int, int], sure: float) -> dict[str, A
     """What is the same for every session that goes this way, and the lines that tell the rest."""
     same = ("protocol", "tls", "auth", "extensions", "commands", "closed_by", "is_partial", "server_name")
     told = report.parts(talk)
-    plain = {name: _plain(told[name]) for name in same}
+    plain = {name: report.plain(told[name]) for name in same}
     good = [s for s in talk.steps if s.verb in commands.HELLOS and s.is_good] or [
         s for s in talk.steps if s.verb in commands.HELLOS
     ][:1]
@@ -175,12 +175,6 @@ def _session(talk: Conversation, at: dict[int, int], sure: float) -> dict[str, A
         "opened_at_": at.get(first.line) if first and first.at else None,
         "closed_at_": at.get(last.line) if last and last.at and first and first.at else None,
     }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value.model_dump() if hasattr(value, "model_dump") else value
 
 
 def _findings(talk: Conversation, at: dict[int, int]) -> list[tuple[Any, ...]] | None:
