@@ -17,8 +17,6 @@ from smtplog.join.stitch import Batch
 from smtplog.read.columns import Parsed
 from smtplog.read.source import Block
 
-WAITING = 0
-"""So many more blocks than one for each thread and one that is stitched are under way: more only take memory."""
 UNFINISHED = 2
 """So many batches may wait for being made up behind the blocks that are parsed."""
 
@@ -49,11 +47,11 @@ class Work:
         self._pool.shutdown(cancel_futures=True)
 
     def in_order(self, parse: Callable[[Block], Parsed], blocks: Iterator[Block]) -> Iterator[tuple[Block, Parsed]]:
-        """Parse blocks, give them out in order."""
+        """Parse blocks, give them out in order; one is under way for each thread beside it: more only take memory."""
         under_way: deque[tuple[Block, Future[Parsed]]] = deque()
         for block in blocks:
             under_way.append((block, self._pool.submit(parse, block)))
-            if len(under_way) > self._threads + WAITING:
+            if len(under_way) > self._threads:
                 block, future = under_way.popleft()
                 yield block, future.result()
         while under_way:

@@ -86,7 +86,7 @@ def _commands(head: pl.Series) -> int:
 def _dialogue_share(head: pl.Series) -> float:
     """The share of entries that are one side of a dialogue, as Postfix logs it for a peer in `debug_peer_list`."""
     said = head.str.contains("]: < ", literal=True) | head.str.contains("]: > ", literal=True)
-    return float(pl.DataFrame({"said": said})["said"].sum() / max(len(head), 1))
+    return int(said.sum()) / max(len(head), 1)
 
 
 def _more(entries: pl.DataFrame, expected: Sequence[Format]) -> int:

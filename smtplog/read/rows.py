@@ -41,7 +41,7 @@ class Understood:
 
     kind: Kind
     rule: str
-    fields: dict[str, Any]
+    fields: Fields
 
 
 def read(text: str, one: Format, kinds: Iterable[Kind]) -> Understood | None:
@@ -56,7 +56,7 @@ def read(text: str, one: Format, kinds: Iterable[Kind]) -> Understood | None:
     return None
 
 
-def meaning(captured: Fields, name: str, kind: Kind) -> dict[str, Any]:
+def meaning(captured: Fields, name: str, kind: Kind) -> Fields:
     """Take the kind's steps and give every field its type."""
     for step in kind.steps:
         captured = _take_step(captured, name, step)
@@ -66,14 +66,14 @@ def meaning(captured: Fields, name: str, kind: Kind) -> dict[str, Any]:
 def _take_step(captured: Fields, name: str, step: Step) -> Fields:
     match step:
         case Trim(source, suffix):
-            whole_text = captured[source]
-            return captured | {source: whole_text.removesuffix(suffix) if whole_text is not None else None}
+            text = captured[source]
+            return captured | {source: text.removesuffix(suffix) if text is not None else None}
         case Constant(target, value):
             return _first_of(captured, {target: value})
         case Lookup(source, target, table, letters, default):
-            looked_up = captured.get(source)
-            found_word = default if looked_up is None else table.get(looked_up[:letters], default)
-            return _first_of(captured, {target: found_word or None})
+            text = captured.get(source)
+            word = default if text is None else table.get(text[:letters], default)
+            return _first_of(captured, {target: word or None})
         case Split(source):
             found: Fields = dict.fromkeys(split_fields(name, step))
             text = captured.get(source)
@@ -86,16 +86,14 @@ def _take_step(captured: Fields, name: str, step: Step) -> Fields:
         case Sum(target, parts):
             return _sum(captured, target, parts)
         case Replace(source, rule, by):
-            found_text = captured.get(source)
-            tidy = None if found_text is None else grammar.compiled(name, rule).sub(by, found_text)
-            return captured | ({source: tidy} if source in captured else {})
+            text = captured.get(source)
+            return captured if text is None else captured | {source: grammar.compiled(name, rule).sub(by, text)}
         case Instead(target, source):
             return _first_of(captured, {target: captured.get(source)})
         case Each(source, rule):
-            every = grammar.compiled(name, rule).findall
             text = captured.get(source)
-            found_all = None if text is None else [one.strip("<>") for one in every(text)]
-            return captured | ({source: found_all} if source in captured else {})
+            every = [] if text is None else grammar.compiled(name, rule).findall(text)
+            return captured if text is None else captured | {source: [one.strip("<>") for one in every]}
         case Complete(source, whole):
             part, full = captured.get(source), captured.get(whole)
             is_part = part is not None and full is not None and full.startswith(f"{part}@")

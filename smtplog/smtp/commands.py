@@ -20,7 +20,6 @@ class Verb:
         good: codes that mean success.
         bad: 4yz and 5yz codes the RFC lists for it; 421 and 500 to 504 may answer any command (s.4.2.4, s.3.8).
         ends_group: must be the last of a pipelined group (RFC 2920 s.3.1).
-        bare: takes no argument.
         keyword: the EHLO keyword that offers it, None for the basic ones.
         source: where it is written.
     """
@@ -29,13 +28,12 @@ class Verb:
     bad: frozenset[int]
     source: str
     ends_group: bool = False
-    bare: bool = False
     keyword: str | None = None
 
 
 def _verb(good: str, bad: str, source: str, *flags: str, keyword: str | None = None) -> Verb:
     codes = [frozenset(int(code) for code in text.split()) for text in (good, bad)]
-    return Verb(codes[0], codes[1], source, "last" in flags, "bare" in flags, keyword)
+    return Verb(codes[0], codes[1], source, "last" in flags, keyword)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -51,19 +49,19 @@ VERBS: dict[str, Verb] = {
     "LHLO": _verb("250", "504 550", "RFC 2033 s.4.1", "last"),
     "MAIL": _verb("250", "451 452 455 530 550 552 553 555", "RFC 5321 s.4.1.1.2"),
     "RCPT": _verb("250 251 252", "450 451 452 455 530 550 551 552 553 554 555 556", "RFC 5321 s.4.1.1.3"),
-    "DATA": _verb("354", "450 451 452 530 550 552 554", "RFC 5321 s.4.1.1.4", "last", "bare"),
+    "DATA": _verb("354", "450 451 452 530 550 552 554", "RFC 5321 s.4.1.1.4", "last"),
     "BDAT": _verb("250", "451 452 530 550 552 554", "RFC 3030 s.2", keyword="CHUNKING"),
-    "RSET": _verb("250", "", "RFC 5321 s.4.1.1.5", "bare"),
+    "RSET": _verb("250", "", "RFC 5321 s.4.1.1.5"),
     "VRFY": _verb("250 251 252", "550 551 553", "RFC 5321 s.4.1.1.6", "last"),
     "EXPN": _verb("250 252", "550", "RFC 5321 s.4.1.1.7", "last"),
     "HELP": _verb("211 214", "", "RFC 5321 s.4.1.1.8", "last"),
     "NOOP": _verb("250", "", "RFC 5321 s.4.1.1.9", "last"),
-    "QUIT": _verb("221", "", "RFC 5321 s.4.1.1.10", "last", "bare"),
-    "STARTTLS": _verb("220", "454", "RFC 3207 s.4", "last", "bare", keyword="STARTTLS"),
+    "QUIT": _verb("221", "", "RFC 5321 s.4.1.1.10", "last"),
+    "STARTTLS": _verb("220", "454", "RFC 3207 s.4", "last", keyword="STARTTLS"),
     "AUTH": _verb("235", "432 454 530 534 535 538", "RFC 4954 s.4, s.6", "last", keyword="AUTH"),
     "ETRN": _verb("250 251 252 253", "458 459", "RFC 1985 s.5", keyword="ETRN"),
     "ATRN": _verb("250", "450 451 453 530", "RFC 2645 s.5", keyword="ATRN"),
-    "TURN": _verb("250", "", "RFC 821 s.3.8", "bare"),
+    "TURN": _verb("250", "", "RFC 821 s.3.8"),
     "BURL": _verb("250", "451 452 530 550 552 554", "RFC 4468 s.3", keyword="BURL"),
     "XCLIENT": _verb("220", "550", "Postfix XCLIENT_README", keyword="XCLIENT"),
     "XFORWARD": _verb("250", "550", "Postfix XFORWARD_README", keyword="XFORWARD"),
@@ -120,12 +118,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Path:
-    """The argument of MAIL or RCPT: an address (None when masked or lost), parameters, and how it was written."""
+    """The argument of MAIL or RCPT: an address (None when masked or lost) and parameters."""
 
     address: str | None
     is_redacted: bool
     parameters: tuple[Parameter, ...]
-    has_brackets: bool
 
 
 def command(line: str) -> Command | None:
@@ -179,7 +176,8 @@ _CERTAIN: dict[str, Callable[[str, bool], bool]] = {
 
 def is_http(line: str) -> bool:
     """A web request that reached a mail port."""
-    return line.split(" ", 1)[0].upper() in _HTTP and ("HTTP/" in line or ":" in line.split(" ", 1)[0])
+    word = line.split(" ", 1)[0]
+    return word.upper() in _HTTP and ("HTTP/" in line or ":" in word)
 
 
 def path(verb: str, argument: str | None) -> Path:
@@ -225,12 +223,10 @@ def _address(inside: str, tail: str, *, has_brackets: bool) -> Path:
     found = tuple(parameters(tail))
     text = inside.strip()
     if is_masked(text):
-        return Path(None, True, found, has_brackets)
+        return Path(None, True, found)
     if text.startswith("@") and ":" in text:  # source route, RFC 5321 appendix C
         text = text.partition(":")[2]
-    if not text and not has_brackets:
-        return Path(None, False, found, has_brackets)
-    return Path(text, False, found, has_brackets)
+    return Path(text if text or has_brackets else None, False, found)
 
 
 def is_masked(address: str) -> bool:

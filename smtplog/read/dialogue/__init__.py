@@ -11,7 +11,7 @@ from typing import Any
 
 from smtplog.contract.records import Session
 from smtplog.formats.transcripts.form import Form
-from smtplog.read.dialogue import choose, clean, flat, guess, notes, pieces, sides, tree
+from smtplog.read.dialogue import choose, clean, flat, notes, pieces, sides, tree
 from smtplog.read.dialogue.choose import Choice
 from smtplog.read.dialogue.clean import Row
 from smtplog.read.dialogue.pieces import Piece
@@ -63,8 +63,7 @@ def _found(rows: list[Row], text: str, *, others: int = _MOST_FORMS) -> Iterator
     choice = _choice(rows, text)
     if choice is None or (others < _MOST_FORMS and not choice.has_both):
         return
-    read = guess.pieces if choice.is_guess else pieces.pieces
-    everything = list(read(choice.form, choice.rows))
+    everything = choice.pieces()
     lines = [piece.row.line for piece in everything if piece.mark is not None]
     has_copies = False
     if choice.form.repeats:
@@ -125,8 +124,7 @@ def share(head: str) -> float:
 
 def _share(choice: Choice) -> float:
     """How many of the lines have a mark, of those with anything on them."""
-    read = guess.pieces if choice.is_guess else pieces.pieces
-    said = sum(piece.mark is not None for piece in read(choice.form, choice.rows))
+    said = sum(piece.mark is not None for piece in choice.pieces())
     return said / max(sum(bool(row.text.strip()) for row in choice.rows), 1)
 
 

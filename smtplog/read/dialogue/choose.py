@@ -15,7 +15,7 @@ from smtplog.formats.transcripts.form import Form
 from smtplog.read import grammar
 from smtplog.read.dialogue import guess, literal, peel
 from smtplog.read.dialogue.clean import Row
-from smtplog.read.dialogue.pieces import pieces
+from smtplog.read.dialogue.pieces import Piece, pieces
 from smtplog.smtp import commands
 from smtplog.smtp.replies import is_reply
 
@@ -55,6 +55,10 @@ class Choice:
         if not self.is_flat or self.form.grammar not in {None, "transcript_rfc"}:
             return self.form.name
         return FLAT_FORMS[0] if self.form.grammar else FLAT_FORMS[1]
+
+    def pieces(self) -> list[Piece]:
+        """The lines as pieces of a dialogue."""
+        return list((guess.pieces if self.is_guess else pieces)(self.form, self.rows))
 
     @property
     def has_both(self) -> bool:

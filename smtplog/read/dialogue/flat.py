@@ -29,17 +29,13 @@ def split(rows: list[Row]) -> list[Row] | None:
     anchor = grammar.compiled("transcript", "anchor")
     for row in rows:
         is_candidate = _SHORTEST <= len(row.text) <= _LONGEST and anchor.search(row.text)
-        pieces = _cut(row.text) if is_candidate else None
+        pieces = (_marked(row.text) or _unmarked(row.text)) if is_candidate else None
         if pieces is None:
             out.append(row)
             continue
         found = True
         out += [Row(row.line, piece, row.stamp, row.ids, is_piece=True) for piece in pieces]
     return out if found else None
-
-
-def _cut(text: str) -> list[str] | None:
-    return _marked(text) or _unmarked(text)
 
 
 def _marked(text: str) -> list[str] | None:
@@ -51,16 +47,11 @@ def _marked(text: str) -> list[str] | None:
         (m.group(), text[m.end() : n.start() if n else len(text)])
         for m, n in zip(places, [*places[1:], None], strict=True)
     ]
-    if not any(
-        _payload(s).startswith(("220", "250", "354", "5", "4")) or commands.is_certain(_payload(s)) for _, s in segments
-    ):
+    said = [text.strip() for _, text in segments]
+    if not any(one.startswith(("220", "250", "354", "5", "4")) or commands.is_certain(one) for one in said):
         return None
     head = text[: places[0].start()].strip()
     return [*([head] if head else []), *_lines(segments)]
-
-
-def _payload(segment: str) -> str:
-    return segment.strip()
 
 
 def _stands_free(text: str, match: Match[str]) -> bool:

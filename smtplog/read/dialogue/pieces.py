@@ -200,7 +200,8 @@ def without_repeats(found: list[Piece]) -> list[Piece]:
         if piece.mark is None:
             if piece.text.startswith("++"):
                 at = {0} if "Starting" in piece.text or not keys else set(range(len(keys)))
-            known.append(piece) if not keys or at == {len(keys)} or at is None else None
+            if not keys or at is None or at == {len(keys)}:
+                known.append(piece)
             continue
         key = (piece.mark, piece.text.strip())
         if not key[1]:

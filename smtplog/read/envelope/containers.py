@@ -15,7 +15,7 @@ import polars as pl
 
 from smtplog.contract.fields import MOMENT
 from smtplog.read.envelope.export import entries as export_entries
-from smtplog.read.envelope.heads import INNER, SCHEMA, Envelope, head_pattern, order, take_off
+from smtplog.read.envelope.heads import INNER, SCHEMA, Envelope, groups, head_pattern, order, take_off
 from smtplog.read.source import text_of
 
 SURE, CLEAR = 0.5, 0.9
@@ -155,7 +155,7 @@ def open_up(lines: pl.DataFrame, one: Container, inner: tuple[Envelope, ...]) ->
 
 
 def _prefix(lines: pl.DataFrame, one: Container) -> pl.DataFrame:
-    found = lines.select(pl.col("raw").str.extract_groups(head_pattern(str(one.rule))).alias("g")).unnest("g")
+    found = groups(lines["raw"], head_pattern(str(one.rule)))
     here = lines.with_columns(found)
     add: dict[str, pl.Expr] = {
         "inner": pl.when(pl.col("head").is_not_null()).then(pl.col("raw").str.slice(pl.col("head").str.len_chars()))

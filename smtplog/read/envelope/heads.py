@@ -37,11 +37,6 @@ class Envelope:
     """How long its stamp is, where it always is and stands first."""
 
     @property
-    def pattern(self) -> str:
-        """The head, with its length recoverable from its groups and the whole match as group `head`."""
-        return grammar.shape(GRAMMAR, self.rule).head()
-
-    @property
     def stamp_field(self) -> str:
         """The group that holds the stamp."""
         return next((name for name in grammar.shape(GRAMMAR, self.rule).fields if name.startswith("stamp")), "")
@@ -94,6 +89,11 @@ def head_pattern(rule: str) -> str:
     """The head as one group more, so that its length says where the text begins."""
     head = grammar.shape(GRAMMAR, rule).pattern
     return f"^(?P<head>{head})"
+
+
+def groups(texts: pl.Series, pattern: str) -> pl.DataFrame:
+    """The groups of a pattern in each text, null where it does not fit."""
+    return texts.str.extract_groups(pattern).struct.unnest()
 
 
 def order(head: pl.Series, envelopes: tuple[Envelope, ...] = ENVELOPES) -> tuple[tuple[Envelope, ...], float]:
@@ -184,8 +184,8 @@ def _take_alike(rest: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, p
 
 def _heads(texts: pl.Series, envelope: Envelope) -> pl.DataFrame:
     """The groups of some heads."""
-    found = texts.to_frame("raw").select(pl.col("raw").str.extract_groups(head_pattern(envelope.rule)).alias("g"))
-    return found.unnest("g").with_columns(pl.col("^pid$").cast(pl.Int64, strict=False))
+    found = groups(texts, head_pattern(envelope.rule))
+    return found.with_columns(pl.col("^pid$").cast(pl.Int64, strict=False))
 
 
 def _with_head(rest: pl.DataFrame, envelope: Envelope, found: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import polars as pl
 
 from smtplog.read import grammar
-from smtplog.read.envelope.heads import ENVELOPES, GRAMMAR, head_pattern, read_stamps
+from smtplog.read.envelope.heads import ENVELOPES, GRAMMAR, groups, head_pattern, read_stamps
 from smtplog.read.source import SPEAKS_OF_THE_LAST
 
 MARK = b"message repeated "
@@ -46,11 +46,7 @@ def repeat(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _quoted(lines: pl.DataFrame, told: pl.Series) -> pl.DataFrame:
-    text = lines["text"].set(~told, None)
-    found = pl.DataFrame({"t": text}).select(
-        pl.col("t").str.extract_groups(grammar.pattern(GRAMMAR, "repeated")).alias("g")
-    )
-    found = found.unnest("g")
+    found = groups(lines["text"].set(~told, None), grammar.pattern(GRAMMAR, "repeated"))
     return lines.with_columns(
         times=pl.coalesce(found["repeat_count"].cast(pl.Int64, strict=False), "times"),
         text=pl.coalesce(found["repeated_text"], "text"),
@@ -59,7 +55,7 @@ def _quoted(lines: pl.DataFrame, told: pl.Series) -> pl.DataFrame:
 
 def _of_the_last(lines: pl.DataFrame, last: pl.Series) -> pl.DataFrame:
     """The line names the host alone; what it repeats is the entry before it of the same host."""
-    found = lines.select(pl.col("raw").str.extract_groups(head_pattern("repeated_last")).alias("g")).unnest("g")
+    found = groups(lines["raw"], head_pattern("repeated_last"))
     mine = last & found["head"].is_not_null()
     at, naive = read_stamps(found["stamp_3164"], ENVELOPES[0])
     who = ["program", "pid", "text", "envelope"]

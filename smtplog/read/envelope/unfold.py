@@ -11,7 +11,7 @@ import polars as pl
 
 from smtplog.formats import all_formats
 from smtplog.read import grammar
-from smtplog.read.envelope.heads import GRAMMAR, OWN, head_pattern, read_stamps
+from smtplog.read.envelope.heads import GRAMMAR, OWN, groups, head_pattern, read_stamps
 
 WHO = ("host", "program", "pid")
 COPIED = (
@@ -53,9 +53,8 @@ def _join_parts(lines: pl.DataFrame, is_mine: pl.Series) -> pl.DataFrame:
     if not looks.any():
         return lines
     numbered = lines.with_row_index("row")
-    found = (
-        numbered.filter(looks).with_columns(pl.col("text").str.extract_groups(_anchored("part")).alias("g")).unnest("g")
-    )
+    found = numbered.filter(looks)
+    found = found.hstack(groups(found["text"], grammar.pattern(GRAMMAR, "part")))
     found = found.filter(pl.col("part_number").is_not_null())
     if found.is_empty():
         return lines
@@ -79,12 +78,7 @@ def _own_heads(lines: pl.DataFrame) -> pl.DataFrame:
     """Take the server's own stamp and pid off; they win, unless only syslog knows the zone."""
     for envelope in OWN:
         digit = lines["text"].str.head(4).str.contains_any(["0", "1", "2"]) & lines["program"].is_in(stampers())
-        mine = lines["text"].set(~digit.fill_null(False), None)
-        found = (
-            pl.DataFrame({"t": mine})
-            .select(pl.col("t").str.extract_groups(head_pattern(envelope.rule)).alias("g"))
-            .unnest("g")
-        )
+        found = groups(lines["text"].set(~digit.fill_null(False), None), head_pattern(envelope.rule))
         fits = found["head"].is_not_null()
         if not fits.any():
             continue
@@ -121,7 +115,7 @@ def _drop_copies(lines: pl.DataFrame) -> pl.DataFrame:
 def _continue(lines: pl.DataFrame) -> pl.DataFrame:
     """Lines without a head behind an entry of a server's own file belong to it."""
     goes_on = lines["envelope"].is_null() & (
-        (lines["text"] == "") | lines["text"].str.contains(_anchored("continuation"))
+        (lines["text"] == "") | lines["text"].str.contains(grammar.pattern(GRAMMAR, "continuation"))
     )
     if not goes_on.any():
         return lines
@@ -138,7 +132,3 @@ def _continue(lines: pl.DataFrame) -> pl.DataFrame:
         *(pl.col(c).first() for c in rest), pl.col("line_count").sum(), pl.col("raw").str.join("\n"), text=more
     )
     return pl.concat([single.select(lines.columns), many.select(lines.columns)]).sort("line")
-
-
-def _anchored(rule: str) -> str:
-    return grammar.pattern(GRAMMAR, rule)
