@@ -171,8 +171,8 @@ def _diagnosis(tables: Tables, options: Options) -> Callable[[pl.DataFrame], pl.
         return None
     from smtplog.ask import diagnose  # noqa: PLC0415 - its rules take time to load
 
-    rules = diagnose.load_rules(options.rules) if options.rules else None
-    return partial(diagnose.column, rules=rules)
+    # the built-in rules are loaded where they are first asked, beside the reading
+    return partial(diagnose.column, rules=diagnose.load_rules(options.rules) if options.rules else None)
 
 
 @dataclass(frozen=True)

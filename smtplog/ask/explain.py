@@ -10,7 +10,7 @@ from typing import Any
 
 from smtplog.ask import diagnose
 from smtplog.ask.diagnose import Diagnosis
-from smtplog.contract.records import Event, Session
+from smtplog.contract.records import Event, Reply, Session
 from smtplog.formats import all_formats
 from smtplog.read import dialogue, rows
 from smtplog.read.clock import Clock
@@ -44,7 +44,7 @@ def explain(
     Raises:
         QueryError: the rules file cannot be used.
     """
-    known = diagnose.load_rules(rules) if rules else None
+    known = diagnose.load_rules(rules)
     if dialogue.likelihood(text) >= 0.5:
         found = [answer for session in dialogue.sessions(text) for answer in _session(session, relay, known)]
         if found:
@@ -58,7 +58,7 @@ def explain(
     return [] if found_reply.reply_code and found_reply.reply_code < 400 else [Answer("reply", found_reply)]
 
 
-def _event(event: Event, relay: str | None, stage: str | None, rules: diagnose.RuleSet | None) -> Answer | None:
+def _event(event: Event, relay: str | None, stage: str | None, rules: diagnose.RuleSet) -> Answer | None:
     text = event.detail or event.reply_text
     if text is None or event.status in diagnose.SUCCESSES:
         return None
@@ -69,13 +69,13 @@ def _event(event: Event, relay: str | None, stage: str | None, rules: diagnose.R
     return Answer("log line", found, event.recipient, event.status)
 
 
-def _session(session: Session, relay: str | None, rules: diagnose.RuleSet | None) -> Iterator[Answer]:
+def _session(session: Session, relay: str | None, rules: diagnose.RuleSet) -> Iterator[Answer]:
     host = relay or session.server_name
     for transaction in session.transactions or []:
         for one in transaction.recipients:
             if one.outcome in ("rejected", "deferred") and one.reply:
                 found = diagnose.reply(
-                    "\n".join(one.reply.lines or []) or one.reply.text or "", relay_name=host, stage=one.stage,
+                    _text(one.reply), relay_name=host, stage=one.stage,
                     enhanced_code=one.reply.enhanced_code, reply_code=one.reply.code, rules=rules,
                 )  # fmt: skip
                 yield Answer("transcript", found, one.address, one.outcome)
@@ -83,10 +83,12 @@ def _session(session: Session, relay: str | None, rules: diagnose.RuleSet | None
         for exchange in session.exchanges or []:
             for reply in exchange.replies:
                 if (reply.code or 0) >= 400:
-                    text = "\n".join(reply.lines or []) or reply.text or ""
-                    yield Answer(
-                        "transcript", diagnose.reply(text, relay_name=host, reply_code=reply.code, rules=rules)
-                    )
+                    found = diagnose.reply(_text(reply), relay_name=host, reply_code=reply.code, rules=rules)
+                    yield Answer("transcript", found)
+
+
+def _text(reply: Reply) -> str:
+    return "\n".join(reply.lines or []) or reply.text or ""
 
 
 def explain_jsonl(lines: Iterable[str], rules: diagnose.RuleSet | None = None) -> Iterator[str]:

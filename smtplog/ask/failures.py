@@ -44,7 +44,7 @@ class Failures:
 
     Args:
         query: which deliveries count; None: all.
-        rules: those of the diagnosis; None: the built-in ones.
+        rules: those of the diagnosis.
         top: groups to give out.
 
     Attributes:
@@ -56,7 +56,7 @@ class Failures:
     """
 
     query: Query | None = None
-    rules: diagnose.RuleSet | None = None
+    rules: diagnose.RuleSet = field(default_factory=diagnose.built_in)
     top: int = 50
     groups: list[dict[str, Any]] = field(default_factory=list)
     more: int = 0
@@ -102,7 +102,7 @@ class Failures:
         return [] if self._whole is None else _suppressions(self._whole, _latest(self._arrived), self.rules)
 
 
-def _passed(came: pl.DataFrame, rules: diagnose.RuleSet | None) -> pl.DataFrame:
+def _passed(came: pl.DataFrame, rules: diagnose.RuleSet) -> pl.DataFrame:
     """How much mail arrived in each minute: by operator; for each domain, for what came in is refused by domain; at all."""
     named = came.select("recipient_domain", _operators(came, rules), minute=pl.col("at").dt.truncate("1m"))
     of_domains = named.filter(pl.col("recipient_domain") != pl.col("operator")).with_columns(
@@ -117,11 +117,10 @@ def _latest(arrived: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(arrived).group_by("recipient").agg(pl.col("arrived_at").max())
 
 
-def _operators(whole: pl.DataFrame, rules: diagnose.RuleSet | None) -> pl.Series:
+def _operators(whole: pl.DataFrame, rules: diagnose.RuleSet) -> pl.Series:
     """Who runs the next hop: a known operator, else the host's registered part as logged, else the domain."""
-    known = rules or diagnose.built_in()
     hosts = whole["relay_name"].unique().drop_nulls().to_list()
-    names = {host: " ".join(sorted(known.providers_of_host(host))) or _stem(host) for host in hosts}
+    names = {host: " ".join(sorted(rules.providers_of_host(host))) or _stem(host) for host in hosts}
     named = (
         whole["relay_name"].replace_strict(names, default=None, return_dtype=pl.String)
         if names
@@ -140,7 +139,7 @@ def _stem(host: str) -> str:
     return ".".join(labels[-2:]) if len(labels) > 2 and not host.replace(".", "").isdigit() else host
 
 
-def _outages(whole: pl.DataFrame, passed: pl.DataFrame, rules: diagnose.RuleSet | None) -> pl.DataFrame:
+def _outages(whole: pl.DataFrame, passed: pl.DataFrame, rules: diagnose.RuleSet) -> pl.DataFrame:
     """Failures of one reason at many operators at once, while hardly any mail left: then it is this host's own outage.
 
     Returns:
@@ -157,21 +156,20 @@ def _outages(whole: pl.DataFrame, passed: pl.DataFrame, rules: diagnose.RuleSet 
     return whole.with_columns(operator=pl.when(is_outage).then(pl.lit(SEVERAL)).otherwise("operator"))
 
 
-def _incidents(whole: pl.DataFrame, passed: pl.DataFrame, rules: diagnose.RuleSet | None) -> pl.DataFrame:
+def _incidents(whole: pl.DataFrame, passed: pl.DataFrame, rules: diagnose.RuleSet) -> pl.DataFrame:
     """Which reasons hit many recipients of an operator at once, each with its busiest hour."""
     hours = _much_of_what_was_tried(_hours(whole, rules, _KEYS), passed, _KEYS, _INCIDENT_SHARE)
     busiest = hours.sort("incident_recipients", "incident_at", descending=[True, False])
     return busiest.unique(_KEYS, keep="first", maintain_order=True)
 
 
-def _hours(whole: pl.DataFrame, rules: diagnose.RuleSet | None, keys: tuple[str, ...]) -> pl.DataFrame:
+def _hours(whole: pl.DataFrame, rules: diagnose.RuleSet, keys: tuple[str, ...]) -> pl.DataFrame:
     """The hours in which many recipients were hit.
 
     Only by reasons that hit all recipients alike. What this host itself turns away does not count, unless it was out
     of order.
     """
-    reasons = (rules or diagnose.built_in()).reasons
-    alike = [name for name, reason in reasons.items() if reason.is_shared]
+    alike = [name for name, reason in rules.reasons.items() if reason.is_shared]
     is_ours = pl.col("is_refusal") & (pl.col("actor") != "local")
     return (
         whole.filter(pl.col("reason").is_in(alike) & ~is_ours & pl.col("at").is_not_null())
@@ -210,9 +208,7 @@ def _different(name: str) -> pl.Expr:
     return pl.col(name).drop_nulls().n_unique()
 
 
-def _groups(
-    whole: pl.DataFrame, incidents: pl.DataFrame, top: int, rules: diagnose.RuleSet | None
-) -> list[dict[str, Any]]:
+def _groups(whole: pl.DataFrame, incidents: pl.DataFrame, top: int, rules: diagnose.RuleSet) -> list[dict[str, Any]]:
     first, last = whole["at"].min(), whole["at"].max()
     middle = first + (last - first) / 2 if first is not None and last is not None else None  # type: ignore[operator]
     late = (pl.col("at") > middle).sum() if middle is not None else pl.lit(0)
@@ -246,12 +242,12 @@ def _trend(late: int, attempts: int) -> str:
     return "rising" if late > 0.7 * attempts else "falling" if late < 0.3 * attempts else "steady"
 
 
-def _hint(reason: str | None, example: str | None, said: dict[str, Any], rules: diagnose.RuleSet | None) -> str | None:
+def _hint(reason: str | None, example: str | None, said: dict[str, Any], rules: diagnose.RuleSet) -> str | None:
     """What to do about the text that stands for a group: its own rule knows better than the reason alone."""
     text = said.pop("detail") or example or ""
     found = diagnose.reply(text, rules=rules, **said)
-    reasons = diagnose.built_in().reasons
-    return found.hint if found.reason == reason else reasons[reason].hint if reason and reason in reasons else None
+    known = rules.reasons.get(reason or "")
+    return found.hint if found.reason == reason else known.hint if known else None
 
 
 def _clusters(unknown: pl.DataFrame, top: int) -> list[dict[str, Any]]:
@@ -267,7 +263,7 @@ def _clusters(unknown: pl.DataFrame, top: int) -> list[dict[str, Any]]:
     return grouped.sort("attempts", descending=True, maintain_order=True).head(top).to_dicts()
 
 
-def _suppressions(whole: pl.DataFrame, arrived: pl.DataFrame, rules: diagnose.RuleSet | None) -> list[dict[str, Any]]:
+def _suppressions(whole: pl.DataFrame, arrived: pl.DataFrame, rules: diagnose.RuleSet) -> list[dict[str, Any]]:
     """The addresses whose last word is safe to act on, with evidence and the day it expires.
 
     The last word counts, whatever it is: an address that mail arrived at afterwards, or that was only put off then, is

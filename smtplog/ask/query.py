@@ -26,6 +26,11 @@ LATER = {"messages": "removed_at", "sessions": "closed_at"}
 """Stands in where the beginning lies outside the input."""
 
 
+def times(table: str) -> tuple[str, ...]:
+    """The columns that tell the time of a record, the first that is there counts."""
+    return (TIME[table], LATER[table]) if table in LATER else (TIME[table],)
+
+
 def _like(*names: str) -> Matcher:
     """Any of these columns is like the pattern."""
     return lambda pattern: pl.any_horizontal(pl.col(name).str.contains(pattern).fill_null(False) for name in names)
@@ -33,21 +38,25 @@ def _like(*names: str) -> Matcher:
 
 def _within(column: str, *path: str) -> Matcher:
     """Any element of a list of structs has a field like the pattern."""
-
-    def matcher(pattern: str) -> pl.Expr:
-        hit = pl.any_horizontal(pl.element().struct.field(name).str.contains(pattern).fill_null(False) for name in path)
-        return pl.col(column).list.eval(hit).list.any().fill_null(False)
-
-    return matcher
+    return lambda pattern: _any(pl.col(column), _element_like(pattern, path))
 
 
 def _in_transactions(*path: str) -> Matcher:
+    """Any recipient of any transaction has a field like the pattern."""
+
     def matcher(pattern: str) -> pl.Expr:
-        hit = pl.any_horizontal(pl.element().struct.field(name).str.contains(pattern).fill_null(False) for name in path)
-        inner = pl.element().struct.field("recipients").list.eval(hit).list.any().fill_null(False)
-        return pl.col("transactions").list.eval(inner).list.any().fill_null(False)
+        recipients = _any(pl.element().struct.field("recipients"), _element_like(pattern, path))
+        return _any(pl.col("transactions"), recipients)
 
     return matcher
+
+
+def _any(lists: pl.Expr, fits: pl.Expr) -> pl.Expr:
+    return lists.list.eval(fits).list.any().fill_null(False)
+
+
+def _element_like(pattern: str, path: tuple[str, ...]) -> pl.Expr:
+    return pl.any_horizontal(pl.element().struct.field(name).str.contains(pattern).fill_null(False) for name in path)
 
 
 def _domain_of(matcher: Matcher) -> Matcher:
@@ -72,7 +81,7 @@ FILTERS: Mapping[str, Mapping[str, Matcher]] = {
         "messages": _domain_of(_within("recipients", "address")),
         "sessions": _domain_of(_in_transactions("address")),
     },
-    "client": dict.fromkeys(("events", "sessions", "messages", "deliveries"), _like("client_name", "client_ip")),
+    "client": dict.fromkeys(TABLES, _like("client_name", "client_ip")),
     "relay": {
         "events": _like("relay_name", "relay_ip"), "deliveries": _like("relay_name", "relay_ip"),
         "messages": _within("recipients", "relay_name"),
@@ -86,7 +95,7 @@ FILTERS: Mapping[str, Mapping[str, Matcher]] = {
         **dict.fromkeys(("events", "messages", "deliveries"), _like("message_id")),
         "sessions": _within("transactions", "message_id"),
     },
-    "host": dict.fromkeys(("events", "sessions", "messages", "deliveries"), _like("host")),
+    "host": dict.fromkeys(TABLES, _like("host")),
     "reason": {"deliveries": _like("reason"), "messages": _within("recipients", "reason")},
     "actor": {"deliveries": _like("actor")},
     "direction": {"messages": _like("direction")},
@@ -153,8 +162,7 @@ class Query:
 
 
 def _time(table: str) -> pl.Expr:
-    at = pl.col(TIME[table])
-    return pl.coalesce(at, LATER[table]) if table in LATER else at
+    return pl.coalesce(*times(table))
 
 
 @cache
@@ -196,10 +204,14 @@ def check_columns(names: Iterable[str], table: str, option: str) -> list[str]:
     known = columns_of(table)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"{table} have {', '.join(known)}"
+            hint = _meant(name, known) or f"{table} have {', '.join(known)}"
             raise QueryError(f"{option}: {table} have no field {name}; {hint}")
     return list(names)
+
+
+def _meant(name: str, known: Iterable[str]) -> str | None:
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"did you mean {near[0]}?" if near else None
 
 
 def where(text: str, table: str) -> pl.Expr:
@@ -215,8 +227,7 @@ def where(text: str, table: str) -> pl.Expr:
         kept = _kept(sample, text)
     except pl.exceptions.ColumnNotFoundError as error:
         name = str(error).split('"')[1]
-        near = difflib.get_close_matches(name, columns, 1)
-        hint = f"did you mean {near[0]}?" if near else "text stands in single quotes, column names without"
+        hint = _meant(name, columns) or "text stands in single quotes, column names without"
         place = max(text.find(name), 0)
         raise QueryError(f"--where: {table} have no field {name}; {hint}\n{caret(text, place)}") from error
     except pl.exceptions.PolarsError as error:

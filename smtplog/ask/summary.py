@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import exp
 from typing import Any
 
 import polars as pl
@@ -283,7 +284,7 @@ class Summary:
         bins = bins.filter(pl.col("domain").is_in(names)).sort("domain", "bin")
         found: dict[str, list[tuple[float, int, float]]] = {}
         for domain, number, count, most in bins.iter_rows():
-            found.setdefault(domain, []).append((2.718281828459045 ** ((number + 0.5) * _BIN), count, most))
+            found.setdefault(domain, []).append((exp((number + 0.5) * _BIN), count, most))
         for row in rows:
             cells = found.get(row["domain"], [])
             row["delay_median_s"], row["delay_p95_s"] = _quantile(cells, 0.5), _quantile(cells, 0.95)

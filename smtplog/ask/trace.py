@@ -165,19 +165,23 @@ class Trace:
         """The families of those that are meant, and where their records lie; the oldest family comes first."""
         if self.marked is not None:
             meant = [key for key in meant if key in self.marked.messages]
-        self._children = _children(links)
-        told = self._lie("messages", self._family(_roots(meant, links)), "received_at", "removed_at")
-        seen = set(told["message_key"])  # a parent that is in no log is none
-        links = {child: parent for child, parent in links.items() if parent in seen}
-        self._children = _children(links)
-        roots = _roots(meant, links)
-        family = self._family(roots)
-        told = told.filter(pl.col("message_key").is_in(family.implode()))
+        family = self._draw(meant, links)
+        told = self._lie("messages", family, "received_at", "removed_at")
+        seen = set(told["message_key"])
+        if not seen.issuperset(self._roots):  # a parent that is in no log is none
+            family = self._draw(meant, {child: parent for child, parent in links.items() if parent in seen})
+            told = told.filter(pl.col("message_key").is_in(family.implode()))
         at = told.select("message_key", at=pl.coalesce("received_at", "removed_at")).unique("message_key", keep="last")
-        order = pl.DataFrame({"message_key": roots}, schema={"message_key": pl.String})
+        order = pl.DataFrame({"message_key": self._roots}, schema={"message_key": pl.String})
         order = order.join(at, on="message_key", maintain_order="left").sort("at", nulls_last=True, maintain_order=True)
         self._roots = order["message_key"].to_list()
         self._where = {"messages": told, "deliveries": self._lie("deliveries", family, "line")}
+
+    def _draw(self, meant: Iterable[str], links: Mapping[str, str]) -> pl.Series:
+        """Who came out of whom, and who came out of nobody; returns the family of those that are meant."""
+        self._children = _children(links)
+        self._roots = _roots(meant, links)
+        return self._family(self._roots)
 
     def _family(self, roots: Iterable[str]) -> pl.Series:
         keys = dict.fromkeys(key for root in roots for key in _below(root, self._children))

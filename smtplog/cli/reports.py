@@ -49,7 +49,9 @@ def summary(
     from smtplog.pipeline import run
     from smtplog.read.tally import Tally
     from smtplog.show import summary as show
+    from smtplog.show.render import check_form
 
+    check_form(form, "text", "json")
     options = options_of(**reading)
     query = counted_back(query_of("deliveries", zone=reading["zone"], **filters), inputs, options)
     found, tally = Summary(query), Tally()
@@ -80,14 +82,13 @@ def explain(
     from smtplog.ask.explain import explain as ask
     from smtplog.ask.explain import explain_jsonl
     from smtplog.show import explain as show
+    from smtplog.show.render import check_form
 
-    if form not in ("text", "jsonl"):
-        raise QueryError(f"--format {form}: known are text, jsonl")
+    check_form(form, "text", "jsonl")
     if len(text) < _LONGEST_PATH and Path(text).is_file():
         raise QueryError(f"explain takes the text itself; for what stands in a file: smtplog explain - < {text}")
     if text == "-" and form == "jsonl":
-        known = diagnose.load_rules(rules) if rules else None
-        for line in explain_jsonl(sys.stdin, known):
+        for line in explain_jsonl(sys.stdin, diagnose.load_rules(rules)):
             print(line)
         return
     answers = ask(sys.stdin.read() if text == "-" else text, relay=relay, stage=stage, rules=rules)
@@ -113,10 +114,12 @@ def failures(
     from smtplog.pipeline import run
     from smtplog.read.tally import Tally
     from smtplog.show import failures as show
+    from smtplog.show.render import check_form
 
+    check_form(form, "text", "json")
     options = options_of(**reading, rules=rules)
     query = counted_back(query_of("deliveries", zone=reading["zone"], **filters), inputs, options)
-    found, tally = Failures(query, diagnose.load_rules(rules) if rules else None, top), Tally()
+    found, tally = Failures(query, diagnose.load_rules(rules), top), Tally()
     with progress_of(inputs) as progress:
         found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
     show.show(found, form, sys.stdout)
@@ -145,10 +148,9 @@ def trace(
     from smtplog.read.tally import Tally
     from smtplog.show import trace as show
     from smtplog.show.export import Shelf
-    from smtplog.show.render import put
+    from smtplog.show.render import check_form, put
 
-    if form not in ("text", "jsonl"):
-        raise QueryError(f"--format {form}: known are text, jsonl")
+    check_form(form, "text", "jsonl")
     if "-" in inputs and (raw or grep):
         raise QueryError("trace --raw and --grep read their input twice; give a file instead of -")
     options = options_of(**reading)
@@ -201,10 +203,9 @@ def transcript(
     from smtplog.pipeline import document
     from smtplog.show import dialogue, export, render
 
-    if form not in ("text", "jsonl"):
-        raise QueryError(f"--format {form}: known are text, jsonl")
+    render.check_form(form, "text", "jsonl")
     sessions = document(file, show_secrets=show_secrets)
-    console = render.console(sys.stdout, width=None if sys.stdout.isatty() else 100)
+    console = render.console(sys.stdout, elsewhere=100)
     for session in sessions:
         if form == "jsonl":
             print(export.json_line(session))
@@ -229,7 +230,9 @@ def check(
     from smtplog.pipeline import run
     from smtplog.read.tally import Tally
     from smtplog.show import report
+    from smtplog.show.render import check_form
 
+    check_form(form, "text", "json")
     options, tally = options_of(**reading), Tally()
     with progress_of(inputs) as progress:
         for _ in run(inputs, TABLES, replace(options, progress=progress), tally):

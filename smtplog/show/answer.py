@@ -12,7 +12,6 @@ from typing import IO
 import polars as pl
 
 from smtplog.ask import query as ask
-from smtplog.errors import QueryError
 from smtplog.show import export as out
 from smtplog.show import render
 
@@ -102,14 +101,12 @@ class Answer:
 
     def _form(self) -> str:
         form = self.form or ("table" if sys.stdout.isatty() and not self.output else "jsonl")
-        if form not in FORMS:
-            raise QueryError(f"--format {form}: no such form; known are {', '.join(FORMS)}")
+        render.check_form(form, *FORMS)
         return form
 
     def _needed(self, shown: list[str], condition: pl.Expr) -> frozenset[str] | None:
         extra = {*condition.meta.root_names(), *self._sorted_by()}
-        times = {ask.TIME[self.table], *((ask.LATER[self.table],) if self.table in ask.LATER else ())}
-        return frozenset(() if self.count else shown) | extra | times
+        return frozenset(() if self.count else shown) | extra | {*ask.times(self.table)}
 
     def _sorted_by(self) -> list[str]:
         return [key.lstrip("-") for key in _names(self.sort)]
@@ -118,8 +115,7 @@ class Answer:
         return [ask.TIME[self.table]] if form == "table" and not self.count else []
 
     def _see(self, frame: pl.DataFrame) -> None:
-        times = [frame[name].max() for name in (ask.TIME[self.table], ask.LATER.get(self.table)) if name]
-        for at in times:
+        for at in (frame[name].max() for name in ask.times(self.table)):
             if isinstance(at, datetime) and (self._end is None or at > self._end):
                 self._end = at
 
@@ -133,7 +129,7 @@ class Answer:
         elif self.raw and self.behind:
             self._marked.append(frame.select(shown))
         elif form == "table" and not self.raw:
-            render.console(stream, width=None if stream.isatty() else WIDE).print(render.table(frame.select(shown)))
+            render.console(stream, elsewhere=WIDE).print(render.table(frame.select(shown)))
         else:
             for part in frame.select(shown).iter_slices(TOGETHER):
                 render.put(self._text(part, form, header=first), stream)

@@ -24,7 +24,7 @@ _RETRY = {"yes": "Yes. ", "no": "No. ", "after_fix": "Not yet. ", "unclear": "Un
 
 def show(answers: Iterable[Answer], form: str, stream: IO[str]) -> None:
     """Print answers as text or JSON lines."""
-    console = render.console(stream, width=None if stream.isatty() else 100)
+    console = render.console(stream, elsewhere=100)
     for i, answer in enumerate(answers):
         if form == "jsonl":
             about = {"about": answer.about, "recipient": answer.recipient, "status": answer.status}

@@ -141,7 +141,7 @@ class Dataset:
         if part not in self._writers:
             (self._work / part).mkdir(parents=True, exist_ok=True)
             self._writers[part] = pq.ParquetWriter(self._work / part / _FILE, self.schema, compression="zstd")
-        self._writers[part].write_table(self._table(rows), row_group_size=ROW_GROUP)
+        self._writers[part].write_table(self._as_arrow(rows), row_group_size=ROW_GROUP)
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -153,7 +153,7 @@ class Dataset:
             self._under_way.result()
             self._under_way = None
 
-    def _table(self, rows: pl.DataFrame) -> pa.Table:
+    def _as_arrow(self, rows: pl.DataFrame) -> pa.Table:
         return rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(self.schema)
 
     def close(self) -> None:

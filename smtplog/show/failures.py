@@ -11,17 +11,12 @@ from rich.table import Table
 
 from smtplog.ask.failures import Failures
 from smtplog.contract.fields import MOMENT
-from smtplog.errors import QueryError
 from smtplog.show import export, render
 from smtplog.show.explain import ACTORS, grid
 
 
 def show(found: Failures, form: str, stream: IO[str]) -> None:
-    """Print groups of failures as text or JSON.
-
-    Raises:
-        QueryError: another form.
-    """
+    """Print groups of failures as text or JSON."""
     if form == "json":
         body = {
             "groups": found.groups,
@@ -31,9 +26,7 @@ def show(found: Failures, form: str, stream: IO[str]) -> None:
         }
         stream.write(export.json_object(export.in_json(body)) + "\n")
         return
-    if form != "text":
-        raise QueryError(f"--format {form}: known are text, json")
-    console = render.console(stream, width=None if stream.isatty() else 100)
+    console = render.console(stream, elsewhere=100)
     if not found.groups:
         console.print("Nothing failed.")
     for row in found.groups:

@@ -12,6 +12,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from smtplog.errors import QueryError
+
 COLUMNS: dict[str, tuple[tuple[int, tuple[str, ...]], ...]] = {
     "events": (
         (
@@ -61,10 +63,11 @@ def columns(table: str, width: int) -> tuple[str, ...]:
 WHOLE = frozenset({"queue_id", "status", "enhanced_code", "kind", "service", "closed_by"})
 """Columns of words that are not folded where the terminal is narrow; numbers and times are none either."""
 
-_STYLES = {
+STYLES = {
     "bounced": "red", "expired": "red", "rejected": "red", "deferred": "yellow", "temp_rejected": "yellow",
     "held": "yellow", "sent": "green", "delivered": "green",
 }  # fmt: skip
+"""Status -> its colour."""
 
 # C0 and C1 controls move the cursor or start an escape sequence; bidirectional marks turn text round (Unicode TR 36).
 _CONTROLS = {
@@ -118,7 +121,7 @@ def table(frame: pl.DataFrame) -> RenderableType:
         out.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold", no_wrap=is_whole)
     for row in frame.iter_rows(named=True):
         cells = (harmless(cell(value)) for value in row.values())
-        out.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in cells))
+        out.add_row(*(Text(text, style=STYLES.get(text, "")) for text in cells))
     return out
 
 
@@ -135,6 +138,23 @@ def plain(
     return out
 
 
-def console(file: Any, *, width: int | None = None) -> Console:
-    """A console that adds no markup of its own to log text."""
+def check_form(form: str, *known: str) -> None:
+    """Is there such a form of output?
+
+    Raises:
+        QueryError: there is none.
+    """
+    if form not in known:
+        raise QueryError(f"--format {form}: known are {', '.join(known)}")
+
+
+def console(file: IO[str], *, width: int | None = None, elsewhere: int | None = None) -> Console:
+    """A console that adds no markup of its own to log text.
+
+    Args:
+        file: where it writes to.
+        width: columns; None: those of the terminal.
+        elsewhere: columns where it writes to no terminal.
+    """
+    width = width or (None if file.isatty() else elsewhere)
     return Console(file=file, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import IO
 
 from smtplog.ask.check import Check
-from smtplog.errors import QueryError
 from smtplog.formats import all_formats
 from smtplog.read.tally import WHYS
 from smtplog.show import render
@@ -28,8 +27,6 @@ def show_check(found: Check, form: str, stream: IO[str]) -> None:
         text = json_object({**whole, "examples": examples, "problems": found.tally.problems})
         render.put(f"{text}\n", stream)
         return
-    if form != "text":
-        raise QueryError(f"--format {form}: known are text, json")
     console = render.console(stream)
     console.print(f"{found.tally.lines:,} lines, {found.tally.entries:,} entries")
     table = [(f or "-", p or "-", *(c[why] or "" for why in WHYS)) for (f, p), c in programs]

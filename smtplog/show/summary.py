@@ -7,7 +7,6 @@ from typing import IO, Any
 
 from rich.console import Console
 
-from smtplog.errors import QueryError
 from smtplog.show import render
 from smtplog.show.export import json_object
 
@@ -65,16 +64,11 @@ def show(report: dict[str, Any], form: str, stream: IO[str], *, width: int | Non
         form: text or json.
         stream: where to.
         width: columns; None: those of the terminal, else 80.
-
-    Raises:
-        QueryError: another form.
     """
     if form == "json":
         stream.write(json_object(report) + "\n")
         return
-    if form != "text":
-        raise QueryError(f"--format {form}: known are text, json")
-    console = render.console(stream, width=width or (None if stream.isatty() else 80))
+    console = render.console(stream, width=width, elsewhere=80)
     _totals(console, report["totals"])
     for name, (title, columns) in _SECTIONS.items():
         rows = report.get(name)

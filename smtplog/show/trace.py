@@ -15,8 +15,6 @@ from smtplog.ask.trace import Hop, Trace
 from smtplog.show import export, render
 from smtplog.show.explain import ACTORS
 
-_STYLE = {"sent": "green", "delivered": "green", "deferred": "yellow", "held": "yellow", "bounced": "red", "expired": "red",
-          "rejected": "red", "temp_rejected": "yellow"}  # fmt: skip
 COLUMNS = {
     "messages": ("queue_id", "host", "status", "sender", "message_id", "verdicts", "received_at", "removed_at", "parent_key",
                  "client_name", "client_ip", "origin", "helo", "auth_user", "size_bytes", "source", "line"),
@@ -31,7 +29,7 @@ def show(found: Trace, stream: IO[str]) -> None:
     """Print the trees, then the refusals that belong to no message; where it stands: the line, or source and line."""
     sources = found.sources
     places = _Places(only=sources.pop() if len(sources) == 1 else None)
-    console = render.console(stream, width=None if stream.isatty() else 120)
+    console = render.console(stream, elsewhere=120)
     where = f"{render.harmless(places.only)}, times" if places.only is not None else "times"
     if not found.is_empty:
         console.print(Text(f"{where} in UTC", style="dim"))
@@ -65,7 +63,7 @@ def _tree(hop: Hop, places: _Places) -> Tree:
     m = hop.message
     head = Text.assemble(
         (render.harmless(m["queue_id"] or "?"), "bold"), f" on {render.harmless(m['host'])}  " if m["host"] else "  ",
-        (m["status"], _STYLE.get(m["status"], "")),
+        (m["status"], render.STYLES.get(m["status"], "")),
     )  # fmt: skip
     if m["sender"] is not None:
         head.append(f"  from <{render.harmless(m['sender'])}>")
@@ -130,7 +128,7 @@ def _delivery(row: dict[str, Any], places: _Places, whence: str = "") -> Text:
     hop += f" [{row['relay_ip']}]" if row["relay_ip"] else ""
     delay = f" after {row['delay_s']:g} s" if row["delay_s"] is not None else ""
     inside = ", inside this system" if row["is_internal"] else ""
-    text = Text.assemble(f"{_at(row['at'])}  ", (row["status"], _STYLE.get(row["status"], "")))
+    text = Text.assemble(f"{_at(row['at'])}  ", (row["status"], render.STYLES.get(row["status"], "")))
     text.append(render.harmless(f"{whom}{was}{whence}{hop}{delay}{inside}"))
     said = row["reply_text"] or row["detail"]
     words = [

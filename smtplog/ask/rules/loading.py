@@ -31,19 +31,21 @@ def built_in() -> RuleSet:
 
 
 @lru_cache(maxsize=8)
-def load_rules(path: str | Path) -> RuleSet:
+def load_rules(path: str | Path | None) -> RuleSet:
     """The built-in rules with those of a file of your own before them.
 
     Args:
-        path: TOML like `rules.toml`: `[[provider]]`, `[[text]]`, `[[enhanced]]`, `[[basic]]`, `[[state]]` tables in the
+        path: None: the built-in rules alone. TOML like `rules.toml`: `[[provider]]`, `[[text]]`, `[[enhanced]]`, `[[basic]]`, `[[state]]` tables in the
             order in which they are to be tried, and `[operator.NAME]` tables. A rule with the id of a built-in one
             takes its place; others are tried before all built-in rules of their step.
 
     Raises:
         QueryError: the file is missing, is no TOML, or a rule in it cannot be used; names file, rule and field.
     """
-    own = _rule_set(Path(path), _read(Path(path)), known=built_in())
     base = built_in()
+    if path is None:
+        return base
+    own = _rule_set(Path(path), _read(Path(path)), known=base)
     by_id = {rule.id: replace(rule, is_own=True) for rule in own.rules}
     kept = {rule.id: by_id.get(rule.id, rule) for rule in base.rules}
     fresh = [rule for rule in by_id.values() if rule.id not in kept]

@@ -275,7 +275,7 @@ class RuleSet:
                 found.setdefault(rule.provider, []).append(number)
         return {name: tuple(numbers) for name, numbers in found.items()}
 
-    @lru_cache(maxsize=16)  # noqa: B019 - as above
+    @lru_cache(maxsize=16)  # noqa: B019 - a rule set lives as long as the process
     def candidates(self, seen: Seen, told: frozenset[str]) -> Candidates:
         """The rules that may fit a text that one of these operators wrote, in their order."""
         found: dict[int, list[int]] = {}
@@ -290,7 +290,7 @@ class RuleSet:
                 found.setdefault(number, [])
         return [(self.rules[number], found[number]) for number in sorted(found)]
 
-    @lru_cache(maxsize=1 << 14)  # noqa: B019 - a rule set lives as long as the process
+    @lru_cache(maxsize=1 << 14)  # noqa: B019 - as above
     def providers_of_host(self, host: str) -> frozenset[str]:
         """The operators a host name belongs to: by itself or by any domain above it."""
         return frozenset(self._by_host[p] for p in parents(host) if p in self._by_host)
