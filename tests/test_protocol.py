@@ -94,6 +94,18 @@ def test_columns_say_what_lines_say_of_damaged_logs(
     assert told == by_lines(path.read_text(), str(path))
 
 
+def test_two_conversations_under_one_id_have_keys_of_their_own(tmp_path: Path) -> None:
+    """Where the end of one and the beginning of the next are lost, the second is told from the first."""
+    lines = log([0, 5, 0, 0]).splitlines(keepends=True)
+    path = tmp_path / "protocol.log"
+    path.write_text("".join(line for i, line in enumerate(lines) if i != 21))
+    keys = [one["session_key"] for one in by_columns(path, input_format="transcript")]
+
+    assert "08DB000000000001.2" in keys
+    assert len(keys) == len(set(keys))
+    assert sorted(map(str, keys)) == sorted(str(one["session_key"]) for one in by_lines(path.read_text(), str(path)))
+
+
 @pytest.mark.parametrize("name", ["exchange-receive", "exchange-send"])
 def test_samples_by_columns(name: str) -> None:
     """The goldens of the samples."""

@@ -76,9 +76,9 @@ def _found(rows: list[Row], text: str, *, others: int = _MOST_FORMS) -> Iterator
             spoken.insert(0, Token(Kind.NOTE, "copies", spoken[0].line))
         lines += [token.line for token in spoken]
         told = _told(choice.form, stream, who)
-        for talk in machine.run(spoken):
-            if _is_dialogue(talk):
-                yield talk, choice.name, who.confidence, told
+        for n, talk in enumerate(filter(_is_dialogue, machine.run(spoken)), 1):
+            again = {"session_key": f"{told['session_key']}.{n}"} if n > 1 and "session_key" in told else {}
+            yield talk, choice.name, who.confidence, told | again
     if lines and others:
         for part in ([row for row in rows if row.line < min(lines)], [row for row in rows if row.line > max(lines)]):
             yield from _found(part, "\n".join(row.text for row in part), others=others - 1)
