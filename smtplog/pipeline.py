@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -101,11 +102,10 @@ def run(
         covers=not options.show_secrets and any(_shows(asked) for asked in tables.values()),
     )
     with Work(options.threads) as work:
-        read = partial(
-            _one_set, tables=tables, options=options, tally=tally, expected=expected, needs=needs, work=work,
-            marks=marks,
-        )  # fmt: skip
-        streams = [(_begins(files[0], options) if stitcher.is_several else None, read(files)) for files in sets]
+        how = _Reading(tables, options, tally, expected, needs, work, marks)
+        streams = [
+            (_begins(files[0], options) if stitcher.is_several else None, _one_set(files, how)) for files in sets
+        ]
         for piece, stitcher.watermark in rotation.side_by_side(streams):
             if piece.parsed is not None:
                 fresh = told = piece.parsed
@@ -148,17 +148,15 @@ def _begins(one: source.Input, options: Options) -> datetime | None:
     return at[0] if wrapping.rate >= 0.5 and len(at) else None
 
 
-def _one_set(
-    files: list[source.Input], *, tables: Tables, options: Options, tally: Tally, expected: tuple[Format, ...],
-    needs: _Needs, work: Work, marks: Marks | None,
-) -> Iterator[tuple[datetime | None, _Piece]]:  # fmt: skip
+def _one_set(files: list[source.Input], how: _Reading) -> Iterator[tuple[datetime | None, _Piece]]:
     """The pieces of a rotated set, with their times; a year that was given goes on from file to file."""
     before: Clock | None = None
+    year, zone, reference = how.options.year, how.options.zone, how.options.reference
     for one in files:
-        clock = Clock(options.year, options.zone, one.modified or options.reference, is_lent=one.modified is None)
-        if before and options.year is not None:
+        clock = Clock(year, zone, one.modified or reference, is_lent=one.modified is None)
+        if before and year is not None:
             clock.current, clock.month = before.current, before.month
-        for piece in _one_input(one, clock, tables, options, tally, expected, needs, work, marks):
+        for piece in _one_input(one, clock, how):
             at = piece.parsed.entries["at"].drop_nulls().head(1).to_list() if piece.parsed else []
             yield (at[0] if at else None), replace(piece, is_last=piece.is_last and one is files[-1])
         before = clock
@@ -185,6 +183,20 @@ class _Needs:
 
 
 @dataclass(frozen=True)
+class _Reading:
+    """How all inputs of a run are read, and what is counted on the way."""
+
+    tables: Tables
+    options: Options
+    tally: Tally
+    expected: tuple[Format, ...]
+    needs: _Needs
+    work: Work
+    marks: Marks | None
+    """How far earlier runs have read; None: all is read."""
+
+
+@dataclass(frozen=True)
 class _Piece:
     """What one block of an input holds: entries to be stitched, or what a transcript gave."""
 
@@ -195,25 +207,26 @@ class _Piece:
     """Nothing comes after it in its set."""
 
 
-def _one_input(
-    one: source.Input, clock: Clock, tables: Tables, options: Options, tally: Tally, expected: tuple[Format, ...],
-    needs: _Needs, work: Work, marks: Marks | None,
-) -> Iterator[_Piece]:  # fmt: skip
+def _one_input(one: source.Input, clock: Clock, how: _Reading) -> Iterator[_Piece]:
+    options, tally, expected, needs = how.options, how.tally, how.expected, how.needs
     blocks = source.blocks(one, options.block_bytes)
     first = next(blocks)
     head = source.lines(source.Block(first.source, first.data[: HEAD * 1000], 1, 0))["raw"].head(HEAD)
     wrapping = envelope.find(head)
     if _is_transcript(head, wrapping.rate, first, options, expected):
-        for frames in _document(one, first, blocks, tables, options, tally):
-            yield _Piece(one.name, frames=frames)
+        for found in _document(one, chain([first], blocks), how):
+            if "sessions" in how.tables and found.height:
+                asked = how.tables["sessions"]
+                shown = found.select(c for c in found.columns if asked is None or c in asked)
+                yield _Piece(one.name, frames={"sessions": shown})
         return
-    whole = _chain(first, blocks)
-    if marks and one.modified is not None:  # what is piped in or given as lines may well begin like something else
-        whole = marks.rest(whole)
+    whole = chain([first], blocks)
+    if how.marks and one.modified is not None:  # what is piped in or given as lines may well begin like something else
+        whole = how.marks.rest(whole)
     parse = partial(_parse, wrapping=wrapping, expected=expected, needs=needs)
     answers = secrets.Answers()
     is_first = True
-    for block, parsed in work.in_order(parse, envelope.whole(whole, wrapping)):
+    for block, parsed in how.work.in_order(parse, envelope.whole(whole, wrapping)):
         births = first_lines.births(parsed.entries, expected) if is_first else []
         is_first = False
         if clock.needs_reference(parsed.entries, births):
@@ -251,11 +264,6 @@ def _shows(asked: frozenset[str] | None) -> bool:
     return asked is None or not asked.isdisjoint(secrets.SHOWING)
 
 
-def _chain(first: source.Block, rest: Iterator[source.Block]) -> Iterator[source.Block]:
-    yield first
-    yield from rest
-
-
 def _parse(
     block: source.Block, *, wrapping: envelope.Wrapping, expected: tuple[Format, ...], needs: _Needs
 ) -> Parsed:  # fmt: skip
@@ -265,42 +273,29 @@ def _parse(
     return columns.parse(entries, expected, needs.fields, keeps_texts=keeps_texts)
 
 
-def _document(
-    one: source.Input, first: source.Block, rest: Iterator[source.Block], tables: Tables, options: Options, tally: Tally
-) -> Iterator[Frames]:  # fmt: skip
-    from smtplog.read import dialogue, protocol  # noqa: PLC0415
+def _document(one: source.Input, blocks: Iterator[source.Block], how: _Reading) -> Iterator[pl.DataFrame]:
+    """The sessions of a transcript; of a protocol log, which may be of any length, block by block."""
+    from smtplog.read import dialogue, protocol  # noqa: PLC0415 - transcripts are rarer than logs
 
+    first = next(blocks)
+    blocks, show_secrets = chain([first], blocks), how.options.show_secrets
     if protocol.is_protocol(source.lines(first)["raw"].head(HEAD)):
-        yield from _protocol(one, _chain(first, rest), tables, options, tally)
+        for frame, understood, odd in protocol.frames(blocks, one.name, show_secrets=show_secrets):
+            how.tally.add_rows(understood, odd)
+            yield frame
         return
     data = bytearray()
-    for block in _chain(first, rest):
+    for block in blocks:
         data += block.data
         if block.problem:
-            tally.problems.append(block.problem)
+            how.tally.problems.append(block.problem)
         if len(data) > DOCUMENT_BYTES:
-            tally.problems.append(f"{one.name}: read as a transcript only up to {DOCUMENT_BYTES:,} octets")
+            how.tally.problems.append(f"{one.name}: read as a transcript only up to {DOCUMENT_BYTES:,} octets")
             break
     text = data.decode("utf-8", "backslashreplace")
-    found = dialogue.sessions(text, source=one.name, show_secrets=options.show_secrets)
-    tally.add_document(one.name, text, found)
-    if "sessions" in tables:
-        asked = tables["sessions"]
-        frame = pl.DataFrame([s.model_dump() for s in found], schema=schema.of(Session))
-        yield {"sessions": frame.select(c for c in frame.columns if asked is None or c in asked)}
-
-
-def _protocol(
-    one: source.Input, blocks: Iterator[source.Block], tables: Tables, options: Options, tally: Tally
-) -> Iterator[Frames]:  # fmt: skip
-    """A protocol log of any length: its sessions, block by block."""
-    from smtplog.read import protocol  # noqa: PLC0415
-
-    for found, understood, odd in protocol.frames(blocks, one.name, show_secrets=options.show_secrets):
-        tally.add_rows(understood, odd)
-        if "sessions" in tables and found.height:
-            asked = tables["sessions"]
-            yield {"sessions": found.select(c for c in found.columns if asked is None or c in asked)}
+    found = dialogue.sessions(text, source=one.name, show_secrets=show_secrets)
+    how.tally.add_document(one.name, text, found)
+    yield pl.DataFrame([s.model_dump() for s in found], schema=schema.of(Session))
 
 
 def export(

@@ -85,6 +85,7 @@ class Options:
     log_host: the host of files that do not name one.
     local_domains, local_networks: whose mail is ours, for `direction`; no networks: loopback and private addresses.
     dedupe: leave out what another input has said within so long before, in the time of the log; None: count it all.
+    show_secrets: leave passwords and what AUTH carried as they are.
     rules: file of further diagnosis rules.
     block_bytes: how much is read at a time; threads: how many parse. Both change only time and memory.
     watch: is shown every parsed block with the name of its input.
