@@ -21,9 +21,9 @@ class Split:
     source: str
     rules: tuple[str, ...]
     fine: tuple[str, ...] = ()
-    """A text that begins so reports a success; where a question is about failures it need not be read, `unless` it
-    contains one of these words, or this same host said it."""
+    """A text that begins so reports a success: where a question is about failures it need not be read."""
     unless: tuple[str, ...] = ()
+    """A fine text is read all the same where it contains one of these words, or this same host said it."""
     is_spent: bool = False
     """The source is no field of its own: it goes once it is read."""
 

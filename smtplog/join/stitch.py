@@ -60,7 +60,7 @@ class Batch:
 
 @dataclass
 class Stitcher:
-    """Ties events together; it takes blocks in order, then flush.
+    """Ties events together: `take` blocks in order, then `flush`.
 
     Args:
         formats: the formats whose events will come.

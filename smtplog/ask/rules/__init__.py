@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from smtplog.ask.rules.loading import built_in, load_rules
-from smtplog.ask.rules.model import Context, Hit, Provider, Reason, Rule, RuleSet
+from smtplog.ask.rules.model import Context, Hit, Reason, Rule, RuleSet
 
-__all__ = ["Context", "Hit", "Provider", "Reason", "Rule", "RuleSet", "built_in", "load_rules"]
+__all__ = ["Context", "Hit", "Reason", "Rule", "RuleSet", "built_in", "load_rules"]

@@ -151,7 +151,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Lookup:
-    """Phrases that are all looked for in a text, by the word that each begins with; a plain one."""
+    """Phrases that are looked for together, each by its first word, which has no star."""
 
     every: tuple[Phrase, ...] = ()
 
