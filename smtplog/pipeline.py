@@ -220,7 +220,7 @@ def _one_input(one: source.Input, clock: Clock, how: _Reading) -> Iterator[_Piec
                 shown = found.select(c for c in found.columns if asked is None or c in asked)
                 yield _Piece(one.name, frames={"sessions": shown})
         return
-    whole = chain([first], blocks)
+    whole: Iterator[source.Block] = chain([first], blocks)
     if how.marks and one.modified is not None:  # what is piped in or given as lines may well begin like something else
         whole = how.marks.rest(whole)
     parse = partial(_parse, wrapping=wrapping, expected=expected, needs=needs)
