@@ -14,6 +14,7 @@ from smtplog.formats.base import Format, Kind, Split
 from smtplog.read import grammar, keep, onepass
 
 ENTRIES = all_formats()
+GRAMMARS = Path(__file__).parent.parent / "grammars"
 RULES = [(one, kind, rule) for one in ENTRIES for kind in one.kinds for rule in kind.rules]
 SPLITS = sorted(
     {(one.grammar, r) for one in ENTRIES for k in one.kinds for s in k.steps if isinstance(s, Split) for r in s.rules}
@@ -156,3 +157,17 @@ def test_rules_name_their_source(one: Format) -> None:
     known = described(one.grammar)
     nameless = sorted({rule for kind in one.kinds for rule in kind.rules} - known)
     assert not nameless, f"{one.grammar}.lark: no source above {', '.join(nameless)}"
+
+
+@pytest.mark.parametrize("path", sorted(GRAMMARS.glob("*.lark")), ids=lambda path: path.stem)
+def test_every_rule_is_read(path: Path) -> None:
+    """A rule is part of another, imported by one, or asked for by name in the code: else it says nothing."""
+    lines = [line.partition("//")[0] for one in GRAMMARS.glob("*.lark") for line in one.read_text().splitlines()]
+    begins = re.compile(r"[?!]?([A-Za-z_][A-Za-z0-9_]*)(?:\.\d+)?\s*:")
+    heads = [(head[1], line[head.end() :]) if (head := begins.match(line)) else ("", line) for line in lines]
+    used = {word for name, body in heads for word in re.findall(r"[A-Za-z_][A-Za-z0-9_]*", body) if word != name}
+    code = "\n".join(source.read_text() for source in (GRAMMARS.parent / "smtplog").rglob("*.py"))
+    used |= set(re.findall(r"[\"']([A-Za-z_][A-Za-z0-9_]*)[\"']", code)) | {"start"} | {rule for _, rule in SPLITS}
+    mine = [head[1] for line in path.read_text().splitlines() if (head := begins.match(line))]
+
+    assert sorted({name for name in mine if name not in used and name.lstrip("_").split("__")[0] not in used}) == []

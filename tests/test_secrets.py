@@ -47,6 +47,8 @@ SAID = [
     ("Nov 23 08:00:00 h dovecot: auth: Debug: client in: AUTH#0111#011PLAIN#011service=smtp#011resp=AGFsaWNl", "AGFsaWNl"),
     ("Nov 23 08:00:00 h dovecot: auth: Debug: client in: CONT#0111#011AGFsaWNlAHMzY3JldA==", "AGFsaWNl"),
     ("Nov 23 08:00:00 h dovecot: auth: passwd-file(alice,192.0.2.5): Password mismatch (given password: s3cret)", "s3cret"),
+    ("Nov 23 08:00:00 h dovecot: auth: Debug: sql(alice,192.0.2.5): PLAIN(s3cret) != 'other'", "s3cret"),
+    ("Nov 23 08:00:00 h dovecot: auth: Debug: sql(alice,192.0.2.5): SHA256-CRYPT(a)b) != '$5$salt$hash'", "$5$salt$hash"),
     ("Nov 23 08:00:00 h proxy[9]: relaying by smtp://alice:s3cret@mx.example.com:587/", "s3cret"),
     (" -> AUTH PLAIN AGFsaWNlAHMzY3JldA==", "AGFsaWNl"),
 ]  # fmt: skip

@@ -17,13 +17,13 @@ from smtplog.smtp.secrets import MASK
 
 RULES = (
     "said", "quoted", "written", "answer_line", "too_early", "initial_response", "sasl_trace", "sasl_password",
-    "sasl_lookup", "table_lookup", "password", "given_password", "continued", "variable", "url",
+    "sasl_lookup", "table_lookup", "password", "given_password", "mismatch", "continued", "variable", "url",
 )  # fmt: skip
 """Rules of grammars/secrets.lark, in the order in which they are taken."""
 
 WORDS = (
     "AUTH ", "auth ", "]: < ", "]: > ", "SMTP<<", "SMTP>>", "] C: ", "init_resp", "initial re", "xsasl_", "passw",
-    "pass=", "resp=", "$auth", "client in: CONT",
+    "pass=", "resp=", "$auth", "client in: CONT", ") != '",
 )  # fmt: skip
 """A line of a log without any of these, and without a URL that names a user, has no secret. More words, or shorter ones,
 cost six times as much."""
