@@ -329,14 +329,14 @@ def export(
         raise QueryError(f"--partition-by {partition_by}: only date is known")
     if state and not state.parent.is_dir():
         raise OutputError(f"{state}: no such folder; the state of this run could not be kept")
-    before = source.whole(state) if state else None
-    if state and before is None and any((folder / name).exists() for name in names):
-        tally.problems.append(
-            f"{folder}: rows are added to those there, but {state} with what they left open is missing"
-        )
     wanted: Tables = {name: frozenset(schema.of(TABLES[name])) for name in names}
     times = {name: TIME[name] for name in names}
     with Datasets(folder, times, by_date=partition_by == "date", state=state) as made:
+        before = source.whole(state) if state else None  # now that no other run writes it
+        if state and before is None and any((folder / name).exists() for name in names):
+            tally.problems.append(
+                f"{folder}: rows are added to those there, but {state} with what they left open is missing"
+            )
         for frames in run(given, wanted, options, tally, before, made.keep if state else None):
             made.write(frames)
     return made.rows

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
+import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -179,6 +181,23 @@ def test_a_state_is_one_for_its_tables(night: Callable[..., Ran], tmp_path: Path
     stitcher.load((tmp_path / "state").read_bytes())
     with pytest.raises(smtplog.InputError, match="one for the tables messages"):
         stitcher.flush()
+
+
+def test_two_runs_do_not_add_to_one_folder_at_once(night: Callable[..., Ran], tmp_path: Path) -> None:
+    """The second ends with a sentence, and all is as it was; when the first has ended, or was killed, it may start."""
+    write(tmp_path / "log/mail.log", LINES, modified=LATER)
+    assert night().code == 0
+    before = sizes(tmp_path / "lake")
+    other = os.open(tmp_path / "lake", os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    late = night()
+
+    assert late.code == 2
+    assert "another run is adding to it" in late.err
+    assert [path.name for path in (tmp_path / "lake").iterdir() if path.name.startswith(".")] == []
+    os.close(other)
+    assert night().code == 0
+    assert sizes(tmp_path / "lake") == before
 
 
 def test_a_lost_state_loses_no_rows(night: Callable[..., Ran], tmp_path: Path) -> None:

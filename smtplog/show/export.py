@@ -8,9 +8,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,6 +22,11 @@ from smtplog.contract import schema
 from smtplog.contract.fields import STAMP, stamp
 from smtplog.contract.records import TABLES, Record
 from smtplog.errors import OutputError
+
+try:
+    import fcntl
+except ImportError:  # Windows: there it is up to the user
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -223,11 +228,14 @@ class Datasets:
         self._make = partial(Dataset, by_date=by_date, adds=state is not None)
         self._tables: dict[str, Dataset] = {}
         self._kept = b""
+        self._ours = ExitStack()
 
     def __enter__(self) -> Self:
         try:
             for name, time in self._times.items():
                 self._tables[name] = self._make(self._folder / name, name, time)
+            if self._state:
+                self._ours.enter_context(_alone(self._folder))
         except OutputError:
             self._abandon()
             raise
@@ -243,6 +251,8 @@ class Datasets:
             if isinstance(failed, OSError) and not isinstance(failed, BrokenPipeError):
                 raise OutputError(f"{self._folder}: {failed.strerror or failed}") from failed
             raise
+        finally:
+            self._ours.close()
 
     @property
     def rows(self) -> dict[str, int]:
@@ -270,6 +280,22 @@ class Datasets:
     def _abandon(self) -> None:
         for one in self._tables.values():
             one.abandon()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other runs from adding to a folder meanwhile; a run that is killed lets go of it, too."""
+    if fcntl is None:
+        yield
+        return
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise OutputError(f"{folder}: another run is adding to it; start again when it has ended") from error
+    finally:
+        os.close(place)
 
 
 def _written_beside(path: Path, data: bytes) -> Path:
