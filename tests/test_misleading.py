@@ -2261,6 +2261,241 @@ CONDITIONS = [
     ),
     ("user_unknown", "450 4.1.1 <tom@example.dk>: Recipient address rejected: User unknown in local recipient table"),
     ("protocol_error", "554 5.5.1 Error: no valid recipients"),
+    (
+        "user_unknown",
+        "host mx1.spamfilter-quota.example[192.0.2.10] said: 550 5.1.1 <k.brandt@firma.example>: Recipient address rejected: User unknown in relay recipient table (in reply to RCPT TO command)",
+    ),
+    (
+        "mailbox_full",
+        "452 4.2.2 <user.unknown@isp.example>: this mailbox holds more than its owner is allowed, please send again later",
+    ),
+    (
+        "bad_reputation",
+        "550 5.7.1 Message refused: the network you send from has a poor track record with us. See https://postmaster.isp.example/errors/user-unknown-or-mailbox-full.html",
+    ),
+    ("virus_attachment", "552 5.7.0 Attachment 'mailbox_quota_exceeded.exe' has a file type that we do not let in"),
+    (
+        "message_malformed",
+        '554 5.6.0 Message with subject "Your account has been disabled - user unknown" carries two From: header fields, which RFC 5322 forbids',
+    ),
+    ("spam_content", "550 5.7.1 Refused by content rule NO_SUCH_USER_LURE: phishing score 14.2, limit 8.0 (id 7f3-22)"),
+    ("rdns_helo", "450 4.7.1 <out3.greylist-tools.example>: Helo command rejected: Host not found"),
+    ("domain_not_found", "550 5.1.2 <info@blocklist-removal.example>: Recipient address rejected: Domain not found"),
+    (
+        "ip_blocklisted",
+        "554 5.7.1 Service unavailable; Client host [203.0.113.9] blocked using unknown-user.bl.mailguard.example; https://mailguard.example/lookup?ip=203.0.113.9",
+    ),
+    (
+        "server_error",
+        "451 4.3.0 spf-rate-limit-gw.isp.example: queue manager is restarting, message not taken, please try again",
+    ),
+    ("user_unknown", "550 5.1.1 <dmarc-reports@firma.example>: no such mailbox at this site"),
+    (
+        "rate_limited",
+        "421 4.7.0 virus-gw2.isp.example: 203.0.113.9 has more connections open than the 20 we permit to one peer",
+    ),
+    ("relay_denied", "550 5.7.1 <mailbox.full@elsewhere.example>... Relaying denied"),
+    ("connection_failed", "connect to mx.starttls-required.example[192.0.2.7]:25: Connection refused"),
+    (
+        "message_too_big",
+        '552 5.3.4 Message "Re: SPF fail, DKIM fail, please help" is 41 MB; this server handles at most 25 MB',
+    ),
+    (
+        "sender_auth_failed",
+        "550 5.7.26 Mail claiming to be from no-such-user.example was refused because it fails the DMARC policy (p=reject) that domain publishes",
+    ),
+    (
+        "sender_rejected",
+        "553 5.1.8 <bounce@disabled-mailbox.example>: Sender address rejected: that domain has neither an A nor an MX record",
+    ),
+    ("mailbox_disabled", "550 5.2.1 <spamtrap.virus@post.example>: this mailbox was closed by its owner"),
+    (
+        "domain_blocklisted",
+        "554 5.7.1 The link http://over-quota.greylisted.example/login in the message body is on the URIBL black list",
+    ),
+    (
+        "greylisted",
+        "451 4.7.1 <abuse@blacklist.example>: sender/recipient/IP triplet is new here, come back in 300 seconds; see http://mx.kirche.example/help/blocked-ip.html",
+    ),
+    (
+        "spam_content",
+        "550 5.7.1 The recipient exists and is not over quota; the message was refused because our filter took it for spam",
+    ),
+    ("user_unknown", "550 5.1.1 This is not a spam block: there is simply nobody called j.weber at this domain"),
+    (
+        "greylisted",
+        "450 4.7.1 You are not blacklisted. This is greylisting: wait 5 minutes and retry. Hosts that never retry do get blocked",
+    ),
+    (
+        "rate_limited",
+        "421 4.7.0 Slow down, you deliver too many messages per minute. If you go on like this your IP address will be added to our blocklist",
+    ),
+    (
+        "sender_auth_failed",
+        "554 5.7.1 203.0.113.9 was listed by Spamhaus until yesterday and is clean now; this message is refused only because its DKIM signature does not verify and the domain says p=reject",
+    ),
+    (
+        "mailbox_full",
+        "452 4.2.2 Mailbox is full. If the owner does not clear it within 30 days the account will be closed and mail will bounce as user unknown",
+    ),
+    ("mailbox_disabled", "550 5.2.1 Account closed for good after it had been over quota for a year"),
+    (
+        "recipient_refused",
+        "550 5.7.1 This group is not disabled and not full, but it takes mail only from its own members, and you are not one of them",
+    ),
+    (
+        "policy_rejected",
+        "554 5.7.1 Rejected under our site policy. It may be content, reputation or missing authentication; we do not disclose which",
+    ),
+    (
+        "server_error",
+        "451 4.3.0 We could not find out whether this user exists, because our directory server gave no answer; this does not mean that the address is invalid",
+    ),
+    ("rdns_helo", "550 5.7.25 SPF passes, DMARC passes and you are on no blocklist, but 203.0.113.9 has no PTR record"),
+    (
+        "relay_denied",
+        "550 5.7.1 We are not the mail exchanger for elsewhere.example and will not forward for strangers. If the address is mistyped, correct it",
+    ),
+    ("tls_failed", "530 5.7.0 Must issue a STARTTLS command first; no login is needed here"),
+    (
+        "policy_rejected",
+        "554 5.7.1 No virus was found in your attachment, but password-protected archives cannot be scanned and are therefore not let in",
+    ),
+    (
+        "message_too_big",
+        "552 5.2.3 The mailbox has plenty of room left, but this single message exceeds the maximum size set for it",
+    ),
+    (
+        "recipient_rate_limited",
+        "450 4.2.1 It is not you who sends too fast: this recipient is receiving more mail from all senders together than a mailbox may take in an hour. Try again later",
+    ),
+    ("user_unknown", "550 5.1.1 That user was first locked in 2019 and has since been deleted; no such account"),
+    (
+        "dns_failure",
+        "451 4.4.3 This is neither 'no such domain' nor 'no MX': the DNS lookup for shop.example timed out, and we will look again",
+    ),
+    (
+        "sender_rejected",
+        "550 5.1.8 There is nothing wrong with the recipient. Your envelope sender's domain promo.example does not exist in DNS",
+    ),
+    (
+        "server_error",
+        "421 4.3.2 Neither your address nor your rate is the problem: this system is down for scheduled maintenance until 06:00",
+    ),
+    (
+        "ip_blocklisted",
+        "host mx.firma.example[192.0.2.20] said: 550 5.1.1 <anna@firma.example>: Recipient address rejected: client 203.0.113.9 is listed at zen.spamhaus.org (in reply to RCPT TO command)",
+    ),
+    (
+        "sender_rejected",
+        "SMTP error from remote mail server after RCPT TO:<tom@club.example>: host mx.club.example [192.0.2.21]: 550-Verification failed for <news@promo.example>\n550-Called:   198.51.100.4\n550-Sent:     RCPT TO:<news@promo.example>\n550-Response: 550 5.1.1 No such user here\n550 Sender verify failed",
+    ),
+    (
+        "mailbox_full",
+        "ex01.corp.example #<ex01.corp.example #5.1.1 smtp; 552 The recipient's mailbox has gone over its storage limit> #SMTP#",
+    ),
+    (
+        "relay_denied",
+        "192.0.2.33 does not like recipient.\nRemote host said: 553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)\nGiving up on 192.0.2.33.",
+    ),
+    ("sender_rejected", "Deferred: 451 4.1.8 Domain of sender address news@promo.example does not resolve"),
+    (
+        "mailbox_full",
+        "<eva@post.example>: giving up after 5 days in the queue. Last reply from mx.post.example[192.0.2.8]: 452 4.2.2 Mailbox full, try again later",
+    ),
+    (
+        "timeout",
+        "delivery temporarily suspended: lost connection with mx.uni.example[192.0.2.9] while receiving the initial server greeting",
+    ),
+    (
+        "user_unknown",
+        "host gw.corp.example[192.0.2.11] said: 550 5.7.1 <paul@corp.example>: Recipient address rejected: undeliverable address: host store.corp.example[10.1.0.4] said: 550 5.1.1 No such person at this address (in reply to RCPT TO command)",
+    ),
+    (
+        "server_error",
+        "host gw.corp.example[192.0.2.11] said: 450 4.1.1 <paul@corp.example>: Recipient address rejected: unverified address: connect to store.corp.example[10.1.0.4]:25: Connection timed out (in reply to RCPT TO command)",
+    ),
+    (
+        "ip_blocklisted",
+        "550 5.1.1 Ihre IP-Adresse 203.0.113.9 steht auf einer schwarzen Liste; das Postfach des Empfängers ist davon nicht betroffen",
+    ),
+    ("mailbox_full", "552 5.1.1 La boîte aux lettres du destinataire est pleine, veuillez réessayer plus tard"),
+    ("user_unknown", "550 5.2.2 El usuario no existe en este dominio"),
+    ("greylisted", "450 4.1.1 Szara lista: proszę spróbować ponownie za 5 minut"),
+    (
+        "domain_blocklisted",
+        "550-5.1.1 Notice: this gateway answers 550 for unknown users\n550-5.2.2 and 552 for full mailboxes.\n550 5.7.1 Your message was refused: a domain in its body is listed by SURBL",
+    ),
+    (
+        "spam_content",
+        "SMTP error from remote mail server after end of data: host scan.isp.example [192.0.2.40]: 550 5.1.1 Message refused, content identified as spam",
+    ),
+    ("system_full", "552 5.2.2 Insufficient disk space on the server's spool volume, message not taken"),
+    (
+        "connection_failed",
+        "retry timeout exceeded: all hosts for 'club.example' have been failing for a long time; last error: 192.0.2.21 Connection refused",
+    ),
+    ("tls_failed", "Deferred: 403 4.7.0 TLS handshake failed."),
+    (
+        "local_delivery",
+        'Command died with status 127: "/usr/local/bin/quota-check". Command output: sh: 1: /usr/local/bin/quota-check: not found',
+    ),
+    (
+        "routing_loop",
+        "host gw.uni.example[192.0.2.50] said: 550 5.7.1 Too many hops: 31 Received header lines, the message is going in circles (in reply to end of DATA command)",
+    ),
+    (
+        "ip_blocklisted",
+        "550 5.1.1 <lena@firma.example>: Recipient address rejected: 203.0.113.9 is on our local IP blacklist",
+    ),
+    ("mailbox_full", "550 5.1.1 <otto@post.example>: mailbox unavailable, the user has used up all of his storage"),
+    (
+        "greylisted",
+        "450 4.1.1 <mia@kirche.example>: this sender is still unknown to our greylist, try again in ten minutes",
+    ),
+    (
+        "sender_rejected",
+        "550 5.1.1 Callback to your own mail server failed: it says that <news@promo.example>, the sender of this message, has no mailbox there",
+    ),
+    ("server_error", "451 4.1.1 User lookup failed: LDAP server down, cannot tell at present if the mailbox exists"),
+    (
+        "recipient_refused",
+        "550 5.2.1 Mailbox not available to you: the owner has put your address on his list of blocked senders",
+    ),
+    (
+        "sender_auth_failed",
+        "550 5.7.1 <sales@laden.example>: refused by the catch-all rule of this domain, which lets in only mail that passes SPF; yours failed",
+    ),
+    (
+        "rate_limited",
+        "550 5.4.5 The account news@promo.example has used up its outgoing messages for today; the recipient was not tried",
+    ),
+    (
+        "server_error",
+        "450 4.2.1 Mailbox temporarily not available while we move it to a new server; please try again within the hour",
+    ),
+    (
+        "rate_limited",
+        "550 5.1.1 In the past hour you addressed too many users who do not exist; until 15:00 we refuse all your recipients, valid ones too",
+    ),
+    ("spam_content", "550 5.1.1 Recipient refused this message: the body contains a phishing link"),
+    ("smtp_auth", "535 5.7.13 User account disabled, login refused"),
+    (
+        "mailbox_disabled",
+        "550 5.0.0 This address has been retired and the mailbox behind it deleted; please take it off your lists",
+    ),
+    ("user_unknown", "550 Unter diesem Namen gibt es bei uns kein Postfach"),
+    ("user_unknown", "554 5.0.0 Undeliverable: the part before the @ matches none of our mailboxes, aliases or lists"),
+    ("mailbox_disabled", "550 5.2.1 The subscriber has cancelled the contract; this mailbox is permanently shut"),
+    (
+        "mailbox_disabled",
+        "550 5.1.6 The owner of this address has gone to another provider for good and left no new address",
+    ),
+    ("user_unknown", "550 宛先のメールアドレスは存在しません"),
+    (
+        "mailbox_disabled",
+        "553 5.3.0 <h.vogel@post.example>... the addressee has died; the account was closed permanently at the family's request",
+    ),
 ]
 """The same words where they deny nothing."""
 
