@@ -337,9 +337,9 @@ def _answer(row: tuple[Any, ...], rules: RuleSet) -> tuple[str, str | None, str 
 def suppression(diagnosis: Diagnosis, *, status: str | None = None, rules: RuleSet | None = None) -> Suppression | None:
     """Whether an address may be left out because of a diagnosis.
 
-    Only for reasons that are about the address itself, said for good (5xx, or the sending server's own final words), by
-    words, or by the enhanced code where no word says more; never where anything beside it speaks of blocking, quota,
-    policy or a later try.
+    Only for reasons that are about the address itself, said for good (5xx, or the sending server's own final words), in
+    words all of which are known to speak of dead addresses or to say nothing; never beside blocking, quota, policy or a
+    later try.
 
     Args:
         diagnosis: what `reply` returned.
@@ -354,9 +354,10 @@ def suppression(diagnosis: Diagnosis, *, status: str | None = None, rules: RuleS
     if not _is_final(diagnosis, status):
         return None
     scope = wording.Scope(wording.template(diagnosis.reply_text), rules.spelling)
-    if rule.step == "enhanced" and not rules.plain.issuperset(set(scope.words) - {wording.MASK}):
+    words = set(scope.words) - {wording.MASK}
+    if rule.step != "provider" and not all(map(rules.is_of_the_dead, words)):
         return None
-    if rule.step != "provider" and any(doubt.find(scope.seen) for doubt in rules.doubts):
+    if any(doubt.find(scope.seen) for doubt in rules.doubts):
         return None
     return Suppression(diagnosis.reason, diagnosis.evidence or diagnosis.enhanced_code or "", days)
 

@@ -226,11 +226,28 @@ class RuleSet:
     doubts: tuple[Phrase, ...] = ()
     """Phrases beside which no address is given up, whatever else is said."""
     plain: frozenset[str] = frozenset()
-    """Words beside which a code that speaks of the recipient is enough to give the address up."""
+    """Words that say nothing of their own."""
     denials: Denials = field(default_factory=Denials, repr=False)
     asides: Asides = field(default_factory=Asides, repr=False)
     keys: Mapping[str, Sequence[Sequence[int]]] | None = field(default=None, repr=False)
     """What `phrase_keys` gives, where it is known before."""
+
+    @cached_property
+    def _of_the_dead(self) -> tuple[frozenset[str], tuple[str, ...]]:
+        """The words by which rules know that an address is dead, and those that say nothing: plain ones, patterns."""
+        phrases = (
+            phrase
+            for rule in self.rules
+            if rule.step == "text" and rule.suppress and self.reasons[rule.reason].suppress_days
+            for phrase in (*rule.wanted.any, *rule.wanted.all)
+        )
+        words = {word for p in phrases for element in p.elements for choice in element.choices for word in choice}
+        return self.plain | words, tuple(word for word in words if "*" in word)
+
+    def is_of_the_dead(self, word: str) -> bool:
+        """Is this nothing but a word of what is said of an address that is dead, or says it nothing?"""
+        words, patterns = self._of_the_dead
+        return word in words or word.isdigit() or any(fnmatchcase(word, pattern) for pattern in patterns)
 
     @cached_property
     def _by_host(self) -> dict[str, str]:

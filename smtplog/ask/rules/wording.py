@@ -153,6 +153,8 @@ def peel(text: str) -> Peeled:
             continue
         if is_reply_around and (code is None or found[0].startswith("status=")):
             continue
+        if is_reply_around and grammar.compiled("reply", "about_sender").search(text, start, found.start()):
+            break
         before, start = found.span()
     begun = _begun(text, start)
     if begun > start:
