@@ -119,6 +119,22 @@ def test_connections_and_logins_are_only_those_that_are_meant(
     assert told["totals"]["connections"] == sum(clients.values())
 
 
+def test_a_failed_login_counts_once_whoever_tells_of_it(cli: Cli) -> None:
+    """IMAP's tells the login process, SMTP's Postfix, which names no user, and Dovecot, which does.
+
+    That LMTP asked for an unknown user is no login; who logs in cannot choose the address.
+    """
+    told = json.loads(cli("summary", "samples/companions/dovecot-logins.log", "--year", 2026, "--format", "json").out)
+
+    ours = "203.0.113."
+    assert {row["client_ip"].removeprefix(ours): row["count"] for row in told["login_failures"]} == {
+        "10": 2, "14": 2, "11": 1, "12": 1, "15": 1,
+    }  # fmt: skip
+    assert {row["user"].removesuffix("@example.org"): row["count"] for row in told["login_failures_user"]} == {
+        "bob": 2, "dave": 1, "erin": 1, "frank": 1, "x>, rip=192.0.2.66, y": 1,
+    }  # fmt: skip
+
+
 def test_last_is_counted_from_the_end_of_the_log(cli: Cli, three: Path) -> None:
     """The last hour of an old log."""
     assert [json.loads(r)["queue_id"] for r in cli("deliveries", three, "--last", "61m").rows] == ["BBBB2", "CCCC3"]

@@ -20,13 +20,15 @@ from smtplog.contract.fields import MOMENT
 from smtplog.errors import QueryError
 from smtplog.read import secrets
 from smtplog.read.columns import Parsed
-from smtplog.read.plan import LIGHT, WATCHED
+from smtplog.read.plan import LIGHT, LOGIN, WATCHED
 from smtplog.read.source import apart
 
 STATUSES = ("delivered", "sent", "deferrals", "bounced", "expired", "rejected", "temp_rejected", "discarded", "held",
             "cancelled", "expanded", "internal")  # fmt: skip
 TOTALS = ("received", *STATUSES)
 SUCCESS = ("delivered", "sent")
+WITNESSES = ("server", "database")
+"""Who says that a login failed. What both say is one failed login: of their two counts the larger is told."""
 _BIN = 0.01
 _COMPACT = 100_000
 """So many rows at least are added before they are summed up with those from before."""
@@ -103,13 +105,13 @@ class Summary:
     failures: _Counts = field(default_factory=lambda: _Counts(("status", "reason", "text"), ("count",)))
     clients: _Counts = field(default_factory=lambda: _Counts(("client",), ("count",)))
     logins: _Counts = field(default_factory=lambda: _Counts(("user",), ("count",)))
-    login_failures: _Counts = field(default_factory=lambda: _Counts(("client_ip",), ("count",)))
-    login_failures_user: _Counts = field(default_factory=lambda: _Counts(("user",), ("count",)))
+    login_failures: _Counts = field(default_factory=lambda: _Counts(("client_ip",), WITNESSES))
+    login_failures_user: _Counts = field(default_factory=lambda: _Counts(("user",), WITNESSES))
     tls: dict[str, int] = field(default_factory=lambda: {"connections": 0, "connections_tls": 0, "tls_out": 0})
 
     def tables(self) -> dict[str, frozenset[str] | None]:
         """What must be read for it."""
-        wanted = {"messages": MESSAGES, "deliveries": DELIVERIES | {"auth_user", WATCHED, LIGHT}}
+        wanted = {"messages": MESSAGES, "deliveries": DELIVERIES | LOGIN | {WATCHED, LIGHT}}
         conditions = {table: self._condition(table) for table in wanted}
         return {
             t: names | frozenset(c.meta.root_names() if (c := conditions[t]) is not None else ())
@@ -216,10 +218,15 @@ class Summary:
             if kind.message == "start" and "auth_user" in frame.columns:
                 self.logins.add(frame.filter(pl.col("auth_user").is_not_null()), pl.col("auth_user"), count=pl.len())
             if kind.login_failed:
-                self.login_failures.add(frame, pl.col("client_ip"), count=pl.len())
-                if "auth_user" in frame.columns:
-                    known = frame.filter(pl.col("auth_user").is_not_null())
-                    self.login_failures_user.add(known, pl.col("auth_user"), count=pl.len())
+                self._login_failed(kind.login_failed, frame)
+
+    def _login_failed(self, witness: str, frame: pl.DataFrame) -> None:
+        """Add failed logins, by who says so."""
+        times = pl.col("attempt_count").fill_null(1).sum() if "attempt_count" in frame.columns else pl.len()
+        said = {name: times.cast(pl.Int64) if name == witness else pl.lit(0, dtype=pl.Int64) for name in WITNESSES}
+        for counts, name in ((self.login_failures, "client_ip"), (self.login_failures_user, "auth_user")):
+            if name in frame.columns:
+                counts.add(frame.filter(pl.col(name).is_not_null()), pl.col(name), **said)
 
     def _watched(self) -> pl.Expr | None:
         """Which connections are meant; null: none, for the filters are not about connections."""
@@ -254,8 +261,8 @@ class Summary:
             "client": lambda: _top(self.clients, top, "count"),
             "failures": lambda: _top(self.failures, top * 3, "count"),
             "login": lambda: _top(self.logins, top, "count"),
-            "login_failures": lambda: _top(self.login_failures, top, "count"),
-            "login_failures_user": lambda: _top(self.login_failures_user, top, "count"),
+            "login_failures": lambda: _top(_witnessed(self.login_failures), top, "count"),
+            "login_failures_user": lambda: _top(_witnessed(self.login_failures_user), top, "count"),
         }
         wanted = list(by) if by else list(parts)
         for name in wanted:
@@ -329,6 +336,12 @@ def _times(frame: pl.DataFrame, key: str, form: str | None) -> list[dict[str, An
     if form:
         frame = frame.with_columns(pl.col(key).dt.strftime(form))
     return frame.to_dicts()
+
+
+def _witnessed(counts: _Counts) -> _Counts:
+    """One count of what several say."""
+    whole = counts.merged().select(*counts.keys, count=pl.max_horizontal(WITNESSES))
+    return _Counts(counts.keys, ("count",), [whole])
 
 
 def _top(counts: _Counts, top: int, by: str) -> list[dict[str, Any]]:

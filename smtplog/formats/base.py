@@ -147,8 +147,9 @@ class Kind:
     """The message that its `next_queue_id` names comes out of this one: the child's origin."""
     copied: bool = False
     """The server writes it to two of its logs: who reads both counts it once."""
-    login_failed: bool = False
-    """A client gave a wrong user or password."""
+    login_failed: Literal["", "server", "database"] = ""
+    """A client gave a wrong user or password, `attempt_count` times: the server's word that it was refused; or that of the
+    database which the server asked, so the same failed login may be in the log twice."""
     dialogue: Literal["", "server", "client"] = ""
     """It is one line of a dialogue, `said`, behind a `mark`: `<` was read and `>` written by whoever logs it, the server
     or the client; where what is said tells otherwise, that counts."""

@@ -66,6 +66,11 @@ KINDS = (
     part("virus_verdict", "virus_found", by=CLAMAV, steps=(_by("clamav-milter"), Constant("verdict", "infected"))),
     kind("virus_scan", "virus_scanned", by=CLAMAV, steps=(_by("clamd"),)),
     part("mailbox_saved", by=DOVECOT, steps=(_by("dovecot"),)),
+    kind("mailbox_refused", "mailbox_refused", "mailbox_refused_unnamed", by=DOVECOT, login_failed="server"),
+    kind(
+        "mailbox_auth_failed", "mailbox_mismatch", "mailbox_unknown", "mailbox_mismatch_named", "mailbox_unknown_named",
+        by=DOVECOT, login_failed="database"
+    ),
     kind("mailbox_auth", "mailbox_auth", "mailbox_auth_named", by=DOVECOT),
     kind("mailbox_login", "mailbox_login", "mailbox_ended", by=DOVECOT),
     kind("mailbox_note", "mailbox_note", "mailbox_level", by=DOVECOT),

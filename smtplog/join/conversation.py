@@ -94,7 +94,7 @@ def _all_events(events: Frames, view: View) -> pl.DataFrame:
         kind = view.kind(label)
         finding = kind.finding or (None, None, None)
         said = {
-            "role": kind.session, "login_failed": kind.login_failed, "starts_message": kind.message == "start",
+            "role": kind.session, "login_failed": bool(kind.login_failed), "starts_message": kind.message == "start",
             "refuses": kind.delivers, "hands_on": kind.hands_on, "finding": finding[0], "severity": finding[1], "message": finding[2],
         }  # fmt: skip
         here = [name for name in _EVENT if name in frame.columns]

@@ -17,6 +17,8 @@ WATCHED = "clients"
 """Among the wanted: who connects and who fails to log in is counted."""
 CLIENT = frozenset({"client_name", "client_ip", "client_port", "connection_id"})
 """Who is at the other end; sessions are told apart by it."""
+LOGIN = frozenset({"auth_user", "attempt_count"})
+"""As whom a client failed to log in, and how often."""
 
 
 def of_kind(kind: Kind, wanted: Wanted) -> Wanted:
@@ -26,9 +28,9 @@ def of_kind(kind: Kind, wanted: Wanted) -> Wanted:
     """
     if wanted is None or kind.message or kind.delivers or kind.dialogue:
         return wanted
-    is_watched = WATCHED in wanted and (kind.counts_connection or kind.login_failed)
+    is_watched = WATCHED in wanted and (kind.counts_connection or bool(kind.login_failed))
     is_keyed = "session_key" in wanted and kind.session is not None
-    told = CLIENT | {"auth_user"} if kind.login_failed else CLIENT
+    told = CLIENT | LOGIN if kind.login_failed else CLIENT
     return wanted & told if is_watched or is_keyed else frozenset()
 
 

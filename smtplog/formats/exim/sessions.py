@@ -33,7 +33,7 @@ SESSIONS = (
     kind("incomplete_transaction", "incomplete", steps=LISTED, session="part"),
     kind("synchronization_error", "sync_error", steps=closed("error"), session="part"),
     kind("input_lost", session="part"),
-    kind("auth_failed", "auth_failed", "auth_failed_local", session="part", login_failed=True),
+    kind("auth_failed", "auth_failed", "auth_failed_local", session="part", login_failed="server"),
     kind("sender_verify", session="part"),
     kind("tls_error", "tls_error_in", session="part"),
     kind("warning", session="part"),

@@ -73,7 +73,7 @@ KINDS = (
         "auth_failed_user",
         "auth_failed",
         steps=(WARNED, _UNKNOWN),
-        login_failed=True,
+        login_failed="server",
     ),
     part("dialogue", "dialogue_client", dialogue="server"),
     named("lost", "lost", "lost_queued", steps=(_STAGE, _UNKNOWN)),
