@@ -148,6 +148,48 @@ def test_since_and_until_are_in_the_zone_of_the_log(cli: Cli, three: Path) -> No
     assert [json.loads(r)["queue_id"] for r in cli("deliveries", three, *options).rows] == ["BBBB2"]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("summary", "samples/postfix/connect-refused.log"),
+        ("failures", "samples/postfix/connect-refused.log"),
+        ("trace", "samples/postfix/connect-refused.log", "--recipient", "*"),
+        (
+            "deliveries",
+            "samples/postfix/connect-refused.log",
+            "--format",
+            "table",
+            "--fields",
+            "at,recipient,reply_text",
+        ),
+        ("check", "samples/postfix/second-host.log"),
+        ("explain", "550 5.1.1 <bob@example.com>: Recipient address rejected: User unknown in local recipient table"),
+        ("transcript", "samples/transcript/rfc-quoted.txt"),
+        ("formats",),
+    ],
+    ids=lambda asked: asked[0],
+)
+def test_no_report_is_wider_than_COLUMNS_says_and_no_line_of_it_ends_in_blanks(  # noqa: N802 - the variable's name
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...]
+) -> None:
+    """In a pipe as on a terminal."""
+    ran = {}
+    for columns in (64, 400):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        ran[columns] = cli(*asked).rows
+    assert all(row == row.rstrip() for rows in ran.values() for row in rows)
+    assert max(map(len, ran[64])) <= 64
+    assert max(map(len, ran[400])) > 64 or len(ran[400]) == len(ran[64])
+
+
+@pytest.mark.parametrize("command", ["summary", "failures", "trace"])
+def test_a_width_that_is_asked_for_counts(cli: Cli, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """Whatever the terminal or COLUMNS says."""
+    monkeypatch.setenv("COLUMNS", "200")
+    rows = cli(command, "samples/postfix/connect-refused.log", "--recipient", "*", "--width", 50).rows
+    assert max(map(len, rows)) <= 50
+
+
 def test_csv(cli: Cli, three: Path) -> None:
     """One header, every field, readable back."""
     rows = list(csv.DictReader(io.StringIO(cli("deliveries", three, "--format", "csv").out)))

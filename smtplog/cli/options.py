@@ -63,6 +63,9 @@ Fields = Annotated[str | None, typer.Option(help="Comma-separated fields to show
 Sort = Annotated[str | None, typer.Option(help="Comma-separated fields to sort by; -field turns round.")]
 Limit = Annotated[int | None, typer.Option(min=0, help="Show at most so many.")]
 Count = Annotated[bool, typer.Option("--count", help="Print only how many.")]
+Width = Annotated[
+    int | None, typer.Option(min=20, help="Columns of the text (default: the terminal's, or what COLUMNS says).")
+]
 Raw = Annotated[bool, typer.Option("--raw", help="Print the log lines behind what was found.")]
 Form = Annotated[
     str | None, typer.Option("--format", help="table, jsonl or csv (default: table on a terminal, else jsonl).")

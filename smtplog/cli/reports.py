@@ -19,6 +19,7 @@ from smtplog.cli.options import (
     Raw,
     Rules,
     Secrets,
+    Width,
     shared,
     some,
 )  # fmt: skip
@@ -41,7 +42,7 @@ def summary(
     top: Annotated[int, typer.Option(min=1, help="Rows in each table.")] = 10,
     by: Annotated[str | None, typer.Option(help="Only these tables, comma-separated: sender, recipient, domain, relay, failures, per_day ...")] = None,
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
-    width: Annotated[int | None, typer.Option(help="Columns of the text (default: the terminal's, else 80).")] = None,
+    width: Width = None,
     *, reading: Given, filters: Given,
 ) -> None:  # fmt: skip
     """What happened, in numbers: totals, times, tops, delays."""
@@ -106,6 +107,7 @@ def failures(
     suppressions: Annotated[str | None, typer.Option(help="Write the addresses that are safe to suppress to this CSV file.")] = None,
     rules: Rules = None,
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    width: Width = None,
     *, reading: Given, filters: Given,
 ) -> None:  # fmt: skip
     """What failed or was put off, by reason and operator."""
@@ -122,7 +124,7 @@ def failures(
     found, tally = Failures(query, diagnose.load_rules(rules), top), Tally()
     with progress_of(inputs) as progress:
         found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
-    show.show(found, form, sys.stdout)
+    show.show(found, form, sys.stdout, width=width)
     if suppressions:
         say(f"smtplog: {show.write_suppressions(found, suppressions):,} addresses written to {suppressions}")
     confess(tally)
@@ -137,6 +139,7 @@ def trace(
     grep: Annotated[str | None, typer.Option(help="Messages one of whose lines contains this text.")] = None,
     raw: Raw = False,
     form: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
+    width: Width = None,
     *, reading: Given, filters: Given,
 ) -> None:  # fmt: skip
     """The story of a mail: from whom, every attempt, its end."""
@@ -172,7 +175,7 @@ def trace(
         elif form == "jsonl":
             show.jsonl(found, sys.stdout)
         else:
-            show.show(found, sys.stdout)
+            show.show(found, sys.stdout, width=width)
     if found.is_empty:
         asked = {**filters, "subject": subject, "grep": grep}
         say(f"smtplog: no mail and no refusal found in {', '.join(inputs)} {_words(asked)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -96,8 +97,8 @@ class Answer:
             return named
         if self._form() != "table":
             return list(ask.columns_of(self.table))
-        is_eyes = sys.stdout.isatty() and not self.output
-        return list(render.columns(self.table, render.console(sys.stdout).width if is_eyes else WIDE))
+        stream = io.StringIO() if self.output else sys.stdout
+        return list(render.columns(self.table, render.console(stream, elsewhere=WIDE).width))
 
     def _form(self) -> str:
         form = self.form or ("table" if sys.stdout.isatty() and not self.output else "jsonl")

@@ -15,8 +15,8 @@ from smtplog.show import export, render
 from smtplog.show.explain import ACTORS, grid
 
 
-def show(found: Failures, form: str, stream: IO[str]) -> None:
-    """Print groups of failures as text or JSON."""
+def show(found: Failures, form: str, stream: IO[str], *, width: int | None = None) -> None:
+    """Print groups of failures as text, so many columns wide, or JSON."""
     if form == "json":
         body = {
             "groups": found.groups,
@@ -26,7 +26,7 @@ def show(found: Failures, form: str, stream: IO[str]) -> None:
         }
         stream.write(export.json_object(export.in_json(body)) + "\n")
         return
-    console = render.console(stream, elsewhere=100)
+    console = render.console(stream, width=width, elsewhere=100)
     if not found.groups:
         console.print("Nothing failed.")
     for row in found.groups:

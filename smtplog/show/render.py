@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Any
 
 import polars as pl
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -149,12 +152,39 @@ def check_form(form: str, *known: str) -> None:
 
 
 def console(file: IO[str], *, width: int | None = None, elsewhere: int | None = None) -> Console:
-    """A console that adds no markup of its own to log text.
+    """A console that adds no markup of its own to log text, and no blanks at the ends of lines.
 
     Args:
         file: where it writes to.
-        width: columns; None: those of the terminal.
-        elsewhere: columns where it writes to no terminal.
+        width: columns; None: those of the terminal or of the environment (COLUMNS).
+        elsewhere: columns where neither says.
     """
-    width = width or (None if file.isatty() else elsewhere)
-    return Console(file=file, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    is_said = file.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    width = width or (None if is_said else elsewhere)
+    out = Console(file=file, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    out.push_render_hook(_NoBlanksBehind())
+    return out
+
+
+class _NoBlanksBehind(RenderHook):
+    """What is printed ends where its words end."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Trimmed(one) for one in renderables]
+
+
+@dataclass(frozen=True)
+class _Trimmed:
+    """The same without blanks at the ends of lines."""
+
+    whole: ConsoleRenderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in Segment.split_lines(console.render(self.whole, options)):
+            while line and not line[-1].control:
+                text, style, _ = line.pop()
+                if text := text.rstrip(" "):
+                    line.append(Segment(text, style))
+                    break
+            yield from line
+            yield Segment.line()

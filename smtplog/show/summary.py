@@ -63,7 +63,7 @@ def show(report: dict[str, Any], form: str, stream: IO[str], *, width: int | Non
         report: what `Summary.result` returned.
         form: text or json.
         stream: where to.
-        width: columns; None: those of the terminal, else 80.
+        width: columns; None: those of the terminal or of COLUMNS, else 80.
     """
     if form == "json":
         stream.write(json_object(report) + "\n")

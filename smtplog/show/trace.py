@@ -25,11 +25,11 @@ COLUMNS = {
 """What eyes are shown of each table."""
 
 
-def show(found: Trace, stream: IO[str]) -> None:
+def show(found: Trace, stream: IO[str], *, width: int | None = None) -> None:
     """Print the trees, then the refusals that belong to no message; where it stands: the line, or source and line."""
     sources = found.sources
     places = _Places(only=sources.pop() if len(sources) == 1 else None)
-    console = render.console(stream, elsewhere=120)
+    console = render.console(stream, width=width, elsewhere=120)
     where = f"{render.harmless(places.only)}, times" if places.only is not None else "times"
     if not found.is_empty:
         console.print(Text(f"{where} in UTC", style="dim"))
