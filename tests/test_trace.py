@@ -227,3 +227,16 @@ def test_a_refusal_says_who_wanted_to_send_what(cli: Cli, log: Path) -> None:
         in told
     )
     assert "[user_unknown; who acts: the sending side]" in told
+
+
+def test_where_no_mail_is_found_it_says_whether_one_may_stand_in_lines_that_were_not_understood(
+    cli: Cli, log: Path
+) -> None:
+    """It names the command that shows them, as it can be pasted into a shell."""
+    strange = log.with_name("mail of today.log")
+    write(strange, f"{LOG}Nov 23 08:00:09 mx1 postfix/smtpd[1]: no such words\n".encode())
+    hint = f"among what was not understood (1); `smtplog check '{strange}'` shows some"
+
+    assert hint in cli("trace", strange, "--sender", "nobody@*").err
+    assert "smtplog check" not in cli("trace", strange, "--sender", "ann@*").err
+    assert "smtplog check" not in cli("trace", log, "--sender", "nobody@*").err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -184,6 +185,11 @@ def trace(
             source, line = min(marked.places)
             say(
                 f"smtplog: the text stands in {len(marked.places):,} entries that belong to none, the first in {source}:{line}"
+            )
+        missed = tally.unknown + tally.malformed
+        if missed and tally.understood:
+            say(
+                f"smtplog: it may be among what was not understood ({missed:,}); `smtplog check {shlex.join(inputs)}` shows some"
             )
     confess(tally)
     raise typer.Exit(1 if found.is_empty else 0)
