@@ -190,29 +190,6 @@ def test_a_width_that_is_asked_for_counts(cli: Cli, monkeypatch: pytest.MonkeyPa
     assert max(map(len, rows)) <= 50
 
 
-@pytest.mark.parametrize(
-    "asked",
-    ["events", "sessions", "messages", "deliveries", "deliveries --count", "deliveries --raw", "summary", "summary --format json",
-     "failures", "trace --sender *"],
-)  # fmt: skip
-def test_every_question_ends_with_1_where_nothing_was_found_and_with_0_where_something_was(
-    cli: Cli, tmp_path: Path, three: Path, asked: str
-) -> None:
-    """Another program's log, no log at all, and filters that nothing meets; a failure is something found."""
-    command, *more = asked.split()
-    for nothing in ([f"{stamp(NOON)} h cron[1]: (root) CMD (true)"], b""):
-        assert cli(command, write(tmp_path / "log", nothing), *more).code == 1
-    assert cli(command, three, *more, "--since", "2030-01-01").code == 1
-    assert cli(command, three, *more).code == 0
-
-
-@pytest.mark.parametrize("line", ["connect from a.example[192.0.2.1]", "disconnect from a.example[192.0.2.1] quit=1"])
-def test_a_summary_of_connections_alone_found_something(cli: Cli, tmp_path: Path, line: str) -> None:
-    """A scanned port is worth a look."""
-    ran = cli("summary", write(tmp_path / "log", [f"{stamp(NOON)} h postfix/smtpd[1]: {line}"]))
-    assert ran.code == (0 if line.startswith("connect") else 1)
-
-
 def test_csv(cli: Cli, three: Path) -> None:
     """One header, every field, readable back."""
     rows = list(csv.DictReader(io.StringIO(cli("deliveries", three, "--format", "csv").out)))

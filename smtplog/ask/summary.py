@@ -58,8 +58,6 @@ class _Counts:
 
     def add(self, frame: pl.DataFrame, *keys: pl.Expr, **values: pl.Expr) -> None:
         """Aggregate a frame and keep it; values are summed, except a `max_` one."""
-        if frame.is_empty():
-            return
         part = frame.group_by(*(k.alias(n) for k, n in zip(keys, self.keys, strict=True))).agg(
             expr.alias(name) for name, expr in values.items()
         )
@@ -110,12 +108,6 @@ class Summary:
     login_failures: _Counts = field(default_factory=lambda: _Counts(("client_ip",), WITNESSES))
     login_failures_user: _Counts = field(default_factory=lambda: _Counts(("user",), WITNESSES))
     tls: dict[str, int] = field(default_factory=lambda: {"connections": 0, "connections_tls": 0, "tls_out": 0})
-
-    @property
-    def is_empty(self) -> bool:
-        """Was nothing found to be counted: no mail, no refusal, no connection, no login?"""
-        logins = (self.logins, self.login_failures, self.login_failures_user)
-        return not (any(self.totals.values()) or any(self.tls.values()) or any(one.parts for one in logins))
 
     def tables(self) -> dict[str, frozenset[str] | None]:
         """What must be read for it."""
