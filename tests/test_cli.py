@@ -190,6 +190,18 @@ def test_a_width_that_is_asked_for_counts(cli: Cli, monkeypatch: pytest.MonkeyPa
     assert max(map(len, rows)) <= 50
 
 
+def test_a_summary_of_greylisting_alone_says_whom_and_when_it_put_off(cli: Cli, tmp_path: Path) -> None:
+    """Clients that were refused for now count as those refused for good do, and so do the hours."""
+    said = "NOQUEUE: reject: RCPT from a.example[192.0.2.1]: 450 4.2.0 <b@d.example>: Recipient address rejected: Greylisted"
+    line = f"{stamp(NOON)} h postfix/smtpd[1]: {said}; from=<a@a.example> to=<b@d.example> proto=ESMTP helo=<a.example>"
+    log = write(tmp_path / "log", [line, line])
+
+    (row,) = json.loads(cli("summary", log, "--format", "json", "--by", "refused").out)["refused"]
+    assert row == {"client": "a.example", "count": 2, "rejected": 0, "temp_rejected": 2}
+    rows = [one.split() for one in cli("summary", log, "--year", 2026, "--by", "per_day,per_hour").rows]
+    assert [one[-1] for one in rows if one and one[0] in ("2026-11-23", "12")] == ["2", "2"]
+
+
 def test_csv(cli: Cli, three: Path) -> None:
     """One header, every field, readable back."""
     rows = list(csv.DictReader(io.StringIO(cli("deliveries", three, "--format", "csv").out)))

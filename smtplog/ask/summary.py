@@ -100,7 +100,7 @@ class Summary:
     )
     hosts: _Counts = field(default_factory=lambda: _Counts(("host",), ("count", "bytes")))
     relayed: _Counts = field(default_factory=lambda: _Counts(("host", "relay"), ("count", "bytes")))
-    refused: _Counts = field(default_factory=lambda: _Counts(("client",), ("rejected", "temp_rejected")))
+    refused: _Counts = field(default_factory=lambda: _Counts(("client",), ("count", "rejected", "temp_rejected")))
     stays: _Counts = field(default_factory=lambda: _Counts(("stay",), ("count",)))
     failures: _Counts = field(default_factory=lambda: _Counts(("status", "reason", "text"), ("count",)))
     clients: _Counts = field(default_factory=lambda: _Counts(("client",), ("count",)))
@@ -190,7 +190,7 @@ class Summary:
 
     def _fail(self, failed: pl.DataFrame) -> None:
         refused = {name: (pl.col("status") == name).sum() for name in ("rejected", "temp_rejected")}
-        self.refused.add(failed.filter(pl.col("status").is_in(list(refused))), _CLIENT, **refused)
+        self.refused.add(failed.filter(pl.col("status").is_in(list(refused))), _CLIENT, count=pl.len(), **refused)
         said = pl.coalesce("reply_text", "detail", pl.lit(""))
         texts = failed.select(text=said).unique()
         texts = texts.with_columns(normal=secrets.masked(texts["text"]))
@@ -256,7 +256,7 @@ class Summary:
             "host": lambda: _top(self.hosts, top, "count"),
             "host_bytes": lambda: _top(self.hosts, top, "bytes"),
             "relayed": lambda: _top(self.relayed, top, "count"),
-            "refused": lambda: _top(self.refused, top, "rejected"),
+            "refused": lambda: _top(self.refused, top, "count"),
             "stay": self._stays,
             "client": lambda: _top(self.clients, top, "count"),
             "failures": lambda: _top(self.failures, top * 3, "count"),

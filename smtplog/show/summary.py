@@ -20,8 +20,8 @@ _TOTALS = (
 )  # fmt: skip
 
 _SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "per_day": ("Per day", ("day", "received", "delivered", "sent", "deferrals", "bounced", "rejected")),
-    "per_hour": ("Per hour of the day (UTC)", ("hour", "received", "delivered", "sent", "deferrals", "bounced", "rejected")),
+    "per_day": ("Per day", ("day", "received", "delivered", "sent", "deferrals", "bounced", "rejected", "temp_rejected")),
+    "per_hour": ("Per hour of the day (UTC)", ("hour", "received", "delivered", "sent", "deferrals", "bounced", "rejected", "temp_rejected")),
     "sender": ("Senders by messages", ("count", "bytes", "sender")),
     "sender_bytes": ("Senders by size", ("bytes", "count", "sender")),
     "recipient": ("Recipients by deliveries", ("count", "bytes", "recipient")),
