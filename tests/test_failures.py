@@ -23,15 +23,15 @@ TEXTS = {
 }
 
 
-def told(*rows: tuple[str, str, str | None], top: int = 50) -> Failures:
+def told(*rows: tuple[str, str, str | None], top: int = 50, hop: str | None = "mx.example.com") -> Failures:
     """What is said of deliveries, given as address, status and text, an hour apart."""
     frame = pl.DataFrame(
         [
             {
                 "at": START + timedelta(hours=n), "source": "mail.log", "line": n + 1, "status": status,
-                "recipient": address, "recipient_domain": address.rpartition("@")[2], "relay_name": "mx.example.com",
+                "recipient": address, "recipient_domain": address.rpartition("@")[2], "relay_name": hop,
                 "relay_ip": "192.0.2.7", "reply_code": int(text[:3]) if text else None, "enhanced_code": None,
-                "reply_text": text, "detail": text, "stage": "rcpt", "is_internal": False,
+                "reply_text": text, "detail": text, "stage": "rcpt", "is_internal": False, "client_ip": "192.0.2.1",
             }
             for n, (address, status, text) in enumerate(rows)
         ],
@@ -100,7 +100,7 @@ def at_once(*rows: tuple[str, str, str | None, str | None, float]) -> Failures:
                 "at": START + timedelta(minutes=minute), "source": "mail.log", "line": n + 1, "status": status,
                 "recipient": address, "recipient_domain": address.rpartition("@")[2], "relay_name": relay,
                 "relay_ip": None, "reply_code": None, "enhanced_code": None,
-                "reply_text": None, "detail": text, "stage": "rcpt", "is_internal": False,
+                "reply_text": None, "detail": text, "stage": "rcpt", "is_internal": False, "client_ip": "192.0.2.1",
             }
             for n, (address, status, text, relay, minute) in enumerate(rows)
         ],
@@ -217,6 +217,22 @@ def test_what_this_host_refused_stands_apart_from_what_others_did():
     show.show(found, "text", out)
     assert "user_unknown at example.com\n" in out.getvalue()
     assert "user_unknown at example.com, refused by this host\n" in out.getvalue()
+
+
+def test_what_one_client_was_refused_for_many_domains_is_one_row_that_names_the_client():
+    """A client that tries everybody says nothing of any of them; few domains stay what they are."""
+
+    def refused(domains: int) -> list[dict[str, Any]]:
+        text = "554 5.7.1 <{}>: Relay access denied"
+        return told(
+            *((f"u@d{n}.example", "rejected", text.format(f"u@d{n}.example")) for n in range(domains)), hop=None
+        ).groups
+
+    (row,) = refused(9)
+    assert (row["operator"], row["domains"], row["client_ip"], row["clients"], row["client_attempts"]) == (
+        "several domains", 9, "192.0.2.1", 1, 9,
+    )  # fmt: skip
+    assert [row["operator"] for row in refused(3)] == ["d0.example", "d1.example", "d2.example"]
 
 
 def test_where_this_host_is_at_fault_it_is_named_whosever_mail_it_was():

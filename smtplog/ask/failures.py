@@ -19,7 +19,7 @@ FAILED = ("deferred", "bounced", "expired", "rejected", "temp_rejected")
 ARRIVED = ("sent", "delivered")
 _COLUMNS = frozenset(
     {"at", "source", "line", "status", "recipient", "recipient_domain", "relay_name", "relay_ip", "reply_code", "enhanced_code",
-     "reply_text", "detail", "stage", "reason", "reason_detail", "persistence", "actor", "is_internal"}
+     "reply_text", "detail", "stage", "reason", "reason_detail", "persistence", "actor", "is_internal", "client_ip"}
 )  # fmt: skip
 _CONTEXT = ("relay_name", "stage", "enhanced_code", "reply_code", "status")
 _INCIDENT_RECIPIENTS = 5
@@ -30,6 +30,8 @@ _OUTAGE_OPERATORS, _OUTAGE_SHARE = 5, 0.5
 """The same reason at so many operators within the hour, and for so much of all mail, is an outage of this host's own, if
 none of them has half of it."""
 SEVERAL = "several operators"
+DOMAINS = "several domains"
+"""Where one client was refused for recipients of as many domains as make an outage: the client is the cause, not they."""
 HERE = "this host"
 """Where its own administrator must act, whosever mail it was."""
 _INCIDENT = ("incident_recipients", "incident_at", "incident_until")
@@ -87,7 +89,7 @@ class Failures:
         is_refusal = pl.col("status").is_in(list(diagnose.REFUSED_HERE))
         named = _operators(whole, self.rules)
         at = pl.when(pl.col("actor") == "local").then(pl.lit(HERE)).otherwise(named)
-        whole = whole.with_columns(operator=at, is_refusal=is_refusal)
+        whole = _floods(whole.with_columns(operator=at, is_refusal=is_refusal))
         through = pl.concat(passed)
         whole = _outages(whole, through, self.rules)
         incidents = _incidents(whole, through, self.rules)
@@ -137,6 +139,13 @@ def _stem(host: str) -> str:
     """The last two labels of a host name: MX hosts of one operator share them."""
     labels = host.rsplit(".", 2)
     return ".".join(labels[-2:]) if len(labels) > 2 and not host.replace(".", "").isdigit() else host
+
+
+def _floods(whole: pl.DataFrame) -> pl.DataFrame:
+    """What one client was refused for one reason and recipients of many domains gets one name for these domains."""
+    many = pl.col("operator").n_unique().over("reason", "client_ip", "is_refusal") >= _OUTAGE_OPERATORS
+    is_flood = pl.col("is_refusal") & pl.col("client_ip").is_not_null() & many
+    return whole.with_columns(operator=pl.when(is_flood).then(pl.lit(DOMAINS)).otherwise("operator"))
 
 
 def _outages(whole: pl.DataFrame, passed: pl.DataFrame, rules: diagnose.RuleSet) -> pl.DataFrame:
@@ -208,6 +217,10 @@ def _different(name: str) -> pl.Expr:
     return pl.col(name).drop_nulls().n_unique()
 
 
+_MOST = pl.col("client_ip").drop_nulls().mode().sort().first()
+"""The client of most of them."""
+
+
 def _groups(whole: pl.DataFrame, incidents: pl.DataFrame, top: int, rules: diagnose.RuleSet) -> list[dict[str, Any]]:
     first, last = whole["at"].min(), whole["at"].max()
     middle = first + (last - first) / 2 if first is not None and last is not None else None  # type: ignore[operator]
@@ -221,6 +234,7 @@ def _groups(whole: pl.DataFrame, incidents: pl.DataFrame, top: int, rules: diagn
             recipients=_different("recipient"), domains=_different("recipient_domain"),
             first_at=pl.col("at").min(), last_at=pl.col("at").max(), late=late, example=text.last(),
             said=pl.struct("detail", *_CONTEXT).last(),
+            clients=_different("client_ip"), client_ip=_MOST, client_attempts=(pl.col("client_ip") == _MOST).sum(),
             source=pl.col("source").last(), line=pl.col("line").last(), statuses=pl.col("status").unique().sort(),
         )
         .join(incidents, on=_KEYS, how="left", nulls_equal=True)

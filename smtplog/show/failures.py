@@ -55,12 +55,21 @@ def _grid(row: dict[str, Any]) -> Table:
     return grid(
         ("at once", hit),
         ("in all", f"{', '.join([*many, _count(row['attempts'], 'attempt')])}; {', '.join(row['statuses'])}"),
+        ("from", _whence(row)),
         ("time", _times(row["first_at"], row["last_at"], "" if row["trend"] == "steady" else f", {row['trend']}")),
         ("said", row["example"]),
         ("seen at", f"{row['source']}:{row['line']}"),
         ("who acts", ACTORS.get(row["actor"], row["actor"])),
         ("what to do", row["hint"]),
     )
+
+
+def _whence(row: dict[str, Any]) -> str | None:
+    """Whom this host refused."""
+    if not row["is_refusal"] or row["client_ip"] is None:
+        return None
+    most = f"{row['client_ip']} ({_count(row['client_attempts'], 'attempt')})"
+    return most if row["clients"] == 1 else f"{_count(row['clients'], 'client')}, most from {most}"
 
 
 def _span(recipients: int, begin: datetime, end: datetime) -> str:
