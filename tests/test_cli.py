@@ -202,6 +202,13 @@ def test_a_summary_of_greylisting_alone_says_whom_and_when_it_put_off(cli: Cli, 
     assert [one[-1] for one in rows if one and one[0] in ("2026-11-23", "12")] == ["2", "2"]
 
 
+def test_a_wide_table_of_refusals_says_who_was_refused(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Client and sender stand beside the recipient where there is room."""
+    monkeypatch.setenv("COLUMNS", "160")
+    titles = cli("deliveries", "samples/postfix/reject-unknown-user.log", "--format", "table").rows[0].split()
+    assert titles[:6] == ["at", "queue_id", "status", "client_ip", "sender", "recipient"]
+
+
 def test_csv(cli: Cli, three: Path) -> None:
     """One header, every field, readable back."""
     rows = list(csv.DictReader(io.StringIO(cli("deliveries", three, "--format", "csv").out)))

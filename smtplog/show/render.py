@@ -48,6 +48,21 @@ COLUMNS: dict[str, tuple[tuple[int, tuple[str, ...]], ...]] = {
     ),
     "deliveries": (
         (
+            160,
+            (
+                "at",
+                "queue_id",
+                "status",
+                "client_ip",
+                "sender",
+                "recipient",
+                "relay_name",
+                "delay_s",
+                "enhanced_code",
+                "reply_text",
+            ),
+        ),
+        (
             140,
             ("at", "queue_id", "status", "sender", "recipient", "relay_name", "delay_s", "enhanced_code", "reply_text"),
         ),
