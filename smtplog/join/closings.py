@@ -63,6 +63,7 @@ def for_all(events: Frames, tries: pl.DataFrame, view: View) -> pl.DataFrame:
     if not words:
         return tries.clear()
     said = pl.concat(words, how="diagonal").sort("seq")
+    tries = tries.filter(tries["life"].is_in(said["life"].implode()))
     ends = ~pl.col("status").is_in(OPEN)
     end = said.filter(ends).group_by("life").agg(end=pl.col("seq").min())
     said = said.join(end, on="life", how="left", maintain_order="left").filter(
