@@ -11,8 +11,6 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from smtplog.ask.rules import built_in
-from smtplog.ask.rules.model import ACTORS
 from smtplog.contract import schema
 from smtplog.contract.records import TABLES
 from smtplog.errors import QueryError, caret
@@ -182,17 +180,25 @@ def check_words(patterns: Mapping[str, tuple[str, ...]]) -> None:
     Raises:
         QueryError: a pattern fits none; says what was probably meant.
     """
-    words: dict[str, Callable[[], Iterable[str]]] = {
-        "status": lambda: STATUSES, "direction": lambda: DIRECTIONS, "actor": lambda: ACTORS,
-        "reason": lambda: built_in().reasons,
-    }  # fmt: skip
+    words = {"status": lambda: STATUSES, "direction": lambda: DIRECTIONS, "actor": _actors, "reason": _reasons}
     for name in words.keys() & patterns.keys():
         for glob in patterns[name]:
-            known = list(words[name]())
+            known = words[name]()
             if not pl.Series(known).str.contains(grammar.glob(glob)).any():
-                near = difflib.get_close_matches(glob.lower(), known, 1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+                hint = _meant(glob.lower(), known) or f"known are {', '.join(known)}"
                 raise QueryError(f"--{name} {glob}: nothing has this {name}; {hint}")
+
+
+def _actors() -> tuple[str, ...]:
+    from smtplog.ask.rules.model import ACTORS  # noqa: PLC0415 - most questions need no rules
+
+    return ACTORS
+
+
+def _reasons() -> tuple[str, ...]:
+    from smtplog.ask.rules import built_in  # noqa: PLC0415 - as above
+
+    return tuple(built_in().reasons)
 
 
 def check_columns(names: Iterable[str], table: str, option: str) -> list[str]:
