@@ -77,13 +77,18 @@ def test_columns_say_what_lines_say(tmp_path: Path, is_sent: bool, step_s: int) 
 
 
 @settings(max_examples=10, deadline=None)
-@given(which=st.lists(st.integers(0, 5), min_size=1, max_size=5), cut=st.integers(0, 60), data=st.data())
+@given(
+    which=st.lists(st.integers(0, 5), min_size=1, max_size=5),
+    is_sent=st.booleans(),
+    cut=st.integers(0, 60),
+    data=st.data(),
+)
 def test_columns_say_what_lines_say_of_damaged_logs(
-    which: list[int], cut: int, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+    which: list[int], is_sent: bool, cut: int, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Lines left out anywhere: heads, replies, ends."""
     path = tmp_path_factory.mktemp("protocol") / "protocol.log"
-    lines = log(which).splitlines(keepends=True)[2:]
+    lines = log(which, is_sent=is_sent).splitlines(keepends=True)[2:]
     gone = data.draw(st.sets(st.integers(0, len(lines) - 1), max_size=5))
     kept = [line for i, line in enumerate(lines) if i not in gone][: max(3, len(lines) - cut)]
     path.write_text(HEADER + "".join(kept))
@@ -91,6 +96,21 @@ def test_columns_say_what_lines_say_of_damaged_logs(
     told = sorted(
         by_columns(path, input_format="transcript"), key=lambda one: int(str(one["line"]))
     )  # the open come last
+    assert told == by_lines(path.read_text(), str(path))
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+@pytest.mark.parametrize("talk", [0, 2, 4])
+def test_commands_alone_tell_who_logs(tmp_path: Path, talk: int, is_sent: bool) -> None:
+    """Where no reply is left, who gives commands is the client."""
+    path = tmp_path / "protocol.log"
+    own, other = (">", "<") if is_sent else ("<", ">")
+    kept = [line for line in log([talk], is_sent=is_sent).splitlines(keepends=True) if f",{other}," not in line]
+    assert any(f",{own}," in line for line in kept)
+    path.write_text("".join(kept))
+    told = by_columns(path, input_format="transcript")
+
+    assert [one["role"] for one in told] == ["client" if is_sent else "server"]
     assert told == by_lines(path.read_text(), str(path))
 
 

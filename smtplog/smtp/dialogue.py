@@ -252,6 +252,11 @@ class Conversation:
     last: Token | None = None
 
     @property
+    def is_dialogue(self) -> bool:
+        """More than one line that happens to look like a command."""
+        return any(step.answers for step in self.steps) or len(self.steps) > 1 or bool(self.steps and self.events)
+
+    @property
     def hides_replies(self) -> bool:
         """Only the client's side was written down: nobody goes on like this without an answer."""
         return len(self.steps) >= _FEWEST_ALONE and not any(step.answers for step in self.steps)

@@ -76,7 +76,7 @@ def _found(rows: list[Row], text: str, *, others: int = _MOST_FORMS) -> Iterator
             spoken.insert(0, Token(Kind.NOTE, "copies", spoken[0].line))
         lines += [token.line for token in spoken]
         told = _told(choice.form, stream, who)
-        for n, talk in enumerate(filter(_is_dialogue, machine.run(spoken)), 1):
+        for n, talk in enumerate((one for one in machine.run(spoken) if one.is_dialogue), 1):
             again = {"session_key": f"{told['session_key']}.{n}"} if n > 1 and "session_key" in told else {}
             yield talk, choice.name, who.confidence, told | again
     if lines and others:
@@ -89,16 +89,11 @@ def _told(form: Form, stream: list[Piece], who: Sides) -> dict[str, Any]:
     ends = next((piece.peer for piece in stream if piece.peer is not None), None)
     if not form.own_mark or ends is None:
         return {}
-    told = notes.ends(*ends, is_server=any(mark.endswith(form.own_mark) for mark in who.server))
+    told = notes.ends(*ends, is_server=who.is_server(form.own_mark))
     if not ends[0]:  # it does not name its own end
         told = {name: value for name, value in told.items() if value is not None}
     name = next((piece.row.ids for piece in stream if piece.mark is not None), "")
     return told | ({"session_key": name} if form.names_sessions and name else {})
-
-
-def _is_dialogue(talk: Conversation) -> bool:
-    """More than one line that happens to look like a command."""
-    return any(step.answers for step in talk.steps) or len(talk.steps) > 1 or bool(talk.steps and talk.events)
 
 
 def likelihood(head: str) -> float:

@@ -17,6 +17,10 @@ class Sides(NamedTuple):
     client: frozenset[str]
     confidence: float
 
+    def is_server(self, own: str) -> bool:
+        """Whether it is the server that logs, where `own` marks what the logging side says; one side's words are enough."""
+        return any(mark.endswith(own) for mark in self.server) or any(not mark.endswith(own) for mark in self.client)
+
 
 def decide(form: Form, found: list[Piece]) -> Sides:
     """Decide for one session; the form's own marks are only the prior."""

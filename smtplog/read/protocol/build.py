@@ -213,10 +213,10 @@ def _findings(said: _Said, talks: pl.DataFrame, ways: list[Way]) -> pl.DataFrame
 
 
 def _is_server(lines: pl.DataFrame, talks: pl.DataFrame) -> pl.Series:
-    mark = lines.filter(pl.col("side") == "S").group_by("sid").agg(pl.col("mark").first())
-    return talks.join(mark, on="sid", how="left", maintain_order="left").select(
-        (pl.col("mark") == FORM.own_mark).fill_null(value=True)
-    )["mark"]
+    """Whether it is the server that logs: what it says has its own mark, what the client says has not."""
+    own = ((pl.col("side") == "S") == (pl.col("mark") == FORM.own_mark)).first()
+    told = lines.filter(pl.col("side").is_not_null()).group_by("sid").agg(is_server=own)
+    return talks.join(told, on="sid", how="left", maintain_order="left")["is_server"]
 
 
 def _ends(local: pl.Series, remote: pl.Series, is_server: pl.Series) -> pl.DataFrame:

@@ -39,7 +39,16 @@ def compared(rows: pl.DataFrame) -> pl.DataFrame:
     text = pl.col("text").fill_null("")
     is_reply = text.str.head(3).is_in(_CODES) & text.str.slice(3, 1).is_in(["", " ", "-", "\t"])
     lines = lines.with_columns(text=text, is_reply=is_reply & spoken, spoken=spoken)
-    heard = lines.filter("is_reply").group_by("sid").agg(out=(pl.col("mark") == ">").mean())
+    out = pl.col("mark") == ">"
+    heard = (
+        lines.filter("spoken")
+        .group_by("sid")
+        .agg(
+            out=pl.coalesce(
+                out.filter("is_reply").mean(), 1 - out.mean()
+            )  # no reply is heard: who speaks is the client
+        )
+    )
     lines = lines.join(heard, on="sid", how="left", maintain_order="left")
     server = pl.when(pl.col("out").fill_null(1.0) >= 0.5).then(pl.lit(">")).otherwise(pl.lit("<"))
     side = pl.when(pl.col("spoken")).then(pl.when(pl.col("mark") == server).then(pl.lit("S")).otherwise(pl.lit("C")))

@@ -83,37 +83,31 @@ class Ways:
             return self.known[key]
         if len(self.known) >= _MOST_KEPT:
             self.known.clear()
-        talks, sure = spoken(lines)
+        talks, who = spoken(lines)
         is_open = self.show_secrets and any(step.said for talk in talks for step in talk.steps)
-        way = _places(talks[0], sure, lines) if len(talks) == 1 and not is_open else None
+        way = _places(talks[0], who.confidence, lines) if len(talks) == 1 and not is_open else None
         self.known[key] = way
         return way
 
     def _one_by_one(self, lines: pl.DataFrame) -> list[Session]:
-        talks, sure = spoken(lines)
+        talks, who = spoken(lines)
         name = lines["ids"][0]
-        is_server = _server_mark(lines) == FORM.own_mark
-        ends = notes.ends(lines["local"][0] or "", lines["remote"][0] or "", is_server=is_server)
+        ends = notes.ends(lines["local"][0] or "", lines["remote"][0] or "", is_server=who.is_server(FORM.own_mark))
         return [
             Session(
                 source="-", line=talk.line, format="transcript", session_key=name if n == 1 else f"{name}.{n}",
-                form=FORM.name, confidence=sure, **{**report.parts(talk, show_secrets=self.show_secrets), **ends},
+                form=FORM.name, confidence=who.confidence, **{**report.parts(talk, show_secrets=self.show_secrets), **ends},
             )
             for n, talk in enumerate(talks, 1)
         ]  # fmt: skip
 
 
-def _server_mark(lines: pl.DataFrame) -> str | None:
-    marks = lines.filter(pl.col("side") == "S")["mark"]
-    return marks[0] if len(marks) else None
-
-
-def spoken(lines: pl.DataFrame) -> tuple[list[Conversation], float]:
-    """The conversations of one session's lines, and how sure the directions are."""
+def spoken(lines: pl.DataFrame) -> tuple[list[Conversation], sides.Sides]:
+    """The conversations of one session's lines, and who is who in them."""
     found = list(_pieces(lines))
     who = sides.decide(FORM, found)
     talks = machine.run(tree.tokens(FORM, found, who))
-    return [talk for talk in talks if any(s.answers for s in talk.steps) or len(talk.steps) > 1], who.confidence
+    return [talk for talk in talks if talk.is_dialogue], who
 
 
 def _pieces(lines: pl.DataFrame) -> Iterator[pieces.Piece]:
