@@ -245,9 +245,11 @@ class RuleSet:
         return self.plain | words, tuple(word for word in words if "*" in word)
 
     def is_of_the_dead(self, word: str) -> bool:
-        """Is this nothing but a word of what is said of an address that is dead, or says it nothing?"""
+        """Is this nothing but a word of what is said of an address that is dead, or says it nothing, as ids and numbers?"""
         words, patterns = self._of_the_dead
-        return word in words or word.isdigit() or any(fnmatchcase(word, pattern) for pattern in patterns)
+        return (
+            word in words or any(c.isdigit() for c in word) or any(fnmatchcase(word, pattern) for pattern in patterns)
+        )
 
     @cached_property
     def _by_host(self) -> dict[str, str]:

@@ -38,7 +38,7 @@ STAGES = (
     ("ehlo", "helo"), ("helo", "helo"), ("lhlo", "helo"), ("starttls", "starttls"), ("auth", "auth"),
     ("sending mail", "mail"), ("mail", "mail"), ("sending rcpt", "rcpt"), ("rcpt", "rcpt"),
     ("sending data command", "data"), ("data", "data"), ("quit", "quit"), ("sending quit", "quit"),
-    ("my name", "helo"), ("sender was", "mail"), ("like recipient", "rcpt"), ("i sent", "end_of_data"), ("greeting", "greeting"),
+    ("my name", "helo"), ("sender was", "mail"), ("recipient", "rcpt"), ("i sent", "end_of_data"), ("greeting", "greeting"),
     ("end of data", "end_of_data"), ("bdat", "end_of_data"), ("sending", "end_of_data"),
 )  # fmt: skip
 """How the MTAs name the moment (Postfix src/smtp/smtp_proto.c, Exim src/transports/smtp.c, qmail-remote.c) -> stage; first fit wins."""
@@ -266,7 +266,7 @@ class Scope:
                 name = text.partition("=")[0]
                 found.append((fold(name), start, start + len(name)))
                 found.append((MASK, start + len(name) + 1, token.end()))
-            elif kind in {"host", "url"}:
+            elif kind in {"host", "url", "case_number"}:
                 found.append((MASK, start, token.end()))
             elif text != code:
                 found.append((fold(text), start, token.end()))
@@ -315,11 +315,13 @@ class Scope:
 
 
 def _quotations(text: str) -> list[tuple[int, int]]:
-    """Where a text names rather than says: in quotation marks, but for what another server is told to have said."""
+    """Where a text names or asks rather than says; quotation marks around what another server is told to have said do not."""
     spans = []
     if not _QUOTATION_MARKS.isdisjoint(text):
         found = grammar.compiled("reply", "quotation").finditer(text)
         spans = [quotation.span("quoted") for quotation in found if not quotation["teller"]]
+    if "?" in text:
+        spans += [question.span() for question in grammar.compiled("reply", "question").finditer(text)]
     if "_" in text:
         spans += [symbol.span() for symbol in grammar.compiled("reply", "symbol").finditer(text)]
     return spans
