@@ -319,7 +319,7 @@ def export(
     Raises:
         QueryError: an unknown table or partition. OutputError: the folder cannot be written to. InputError: see `run`.
     """
-    from smtplog.show.export import Datasets  # noqa: PLC0415 - queries write no Parquet
+    from smtplog.show.datasets import Datasets  # noqa: PLC0415 - queries write no Parquet
 
     names = list(tables)
     for name in names:

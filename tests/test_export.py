@@ -26,6 +26,7 @@ from smtplog.contract import schema
 from smtplog.contract.records import TABLES
 from smtplog.errors import OutputError
 from smtplog.show import export
+from smtplog.show.datasets import Dataset
 from tests.conftest import NOON, SAMPLES, TOP, Ran, mail, traffic, write
 
 Cli = Callable[..., Ran]
@@ -92,7 +93,7 @@ def test_partitions_by_date(week: Path, tmp_path: Path, reader: str) -> None:
 
 def test_records_without_a_time_have_a_partition_of_their_own(tmp_path: Path) -> None:
     """Nothing is lost for want of a date."""
-    data = export.Dataset(tmp_path / "events", "events", "at", by_date=True)
+    data = Dataset(tmp_path / "events", "events", "at", by_date=True)
     data.write(
         pl.DataFrame([{"source": "-", "line": 1, "line_count": 1, "kind": "x"}], schema=schema.of(TABLES["events"]))
     )
@@ -129,8 +130,8 @@ def test_an_empty_table_is_a_table(tmp_path: Path) -> None:
 
 def test_rows_come_in_few_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many small blocks are gathered: row groups are as large as they were meant to be."""
-    monkeypatch.setattr(export, "ROW_GROUP", 1000)
-    data = export.Dataset(tmp_path / "events", "events", "at")
+    monkeypatch.setattr("smtplog.show.datasets.ROW_GROUP", 1000)
+    data = Dataset(tmp_path / "events", "events", "at")
     row = {"source": "-", "line_count": 1, "kind": "x"}
     for n in range(50):
         data.write(pl.DataFrame([{**row, "line": n * 70 + i} for i in range(70)], schema=schema.of(TABLES["events"])))
@@ -192,7 +193,7 @@ def test_a_failed_run_leaves_nothing(tmp_path: Path, week: Path, monkeypatch: py
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export.Dataset, "write", fail)
+    monkeypatch.setattr(Dataset, "write", fail)
     with pytest.raises(KeyboardInterrupt):
         exported(week, tmp_path)
 

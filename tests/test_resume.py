@@ -7,6 +7,8 @@ import gzip
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -139,6 +141,45 @@ def test_a_night_that_was_killed_at_its_end_is_run_again(night: Callable[..., Ra
     night()
 
     assert sizes(tmp_path / "lake") == before
+
+
+KILLED = """
+import os, sys
+from smtplog.cli import main
+from smtplog.show import datasets
+kill, after = sys.argv.pop(1), int(sys.argv.pop(1))
+method = getattr(datasets.Dataset, kill)
+def stop(*given):
+    global after
+    after -= 1
+    method(*given) if after >= 0 else os._exit(9)
+setattr(datasets.Dataset, kill, stop)
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "after", "has_placed"),
+    [("write", 0, False), ("finish", 2, False), ("place", 0, True), ("place", 2, True)],
+)
+def test_a_killed_night_is_ended_by_the_next(
+    cli: Cli, night: Callable[..., Ran], tmp_path: Path, method: str, after: int, has_placed: bool
+) -> None:
+    """At whatever moment, and though the log has grown since: each row is there once, and nothing is left over."""
+    once = at_once(cli, tmp_path, LINES)
+    write(tmp_path / "log/mail.log", LINES[:200], modified=LATER)
+    night()
+    write(tmp_path / "log/mail.log", LINES[:-100], modified=LATER)
+    given = ["export", tmp_path / "log", "-o", tmp_path / "lake", "--state", tmp_path / "state"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, method, str(after), *map(str, given)], check=False)
+    assert killed.returncode == 9
+    assert list(tmp_path.glob(".state-*.done") if has_placed else tmp_path.glob("lake/.*.part"))
+    write(tmp_path / "log/mail.log", LINES, modified=LATER)
+    assert night().code == 0
+
+    for table in TABLES:
+        assert rows(tmp_path / "lake", table).equals(rows(once, table)), table
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_a_state_that_cannot_be_written_puts_no_row_in_its_place(night: Callable[..., Ran], tmp_path: Path) -> None:
