@@ -121,14 +121,20 @@ class _Verdict:
     stage: str | None
     at_home: frozenset[str]
     """Who is this host's own administrator here."""
+    carried: Hit | None = None
+    """What else it said, where the reason carries another."""
 
     def placed(self, reasons: RuleSet) -> tuple[str, str | None, str | None, str]:
         """reason, detail, persistence, actor."""
         rule = self.hit.rule if self.hit else None
         reason = reasons.reasons[rule.reason if rule else "unknown"]
         detail = rule.detail if rule else None
-        actor = "local" if reason.actor in self.at_home else reason.actor
-        actor = rule.actor if rule and rule.actor else actor
+        acting, who = rule, reason
+        if self.carried:
+            acting, detail = self.carried.rule, self.carried.rule.reason
+            who = reasons.reasons[detail]
+        actor = "local" if who.actor in self.at_home else who.actor
+        actor = acting.actor if acting and acting.actor else actor
         return reason.name, detail, self._persistence(rule, reason), actor
 
     def _persistence(self, rule: Rule | None, reason: Reason) -> str | None:
@@ -155,32 +161,33 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
 
     asked = partial(_asked, rules, rules.known(inner.seen, enhanced), context(inner, code))
     scope, offset = inner, peeled.start
-    hit = None
+    hit = carried = None
     if code is None or code >= 400:
         hit = asked("provider", "text")
+        if hit and rules.reasons[hit.rule.reason].carries:
+            carried = asked("provider", "text", beside=hit.rule.reason)
         if hit and hit.rule.step == "text" and enhanced and not hit.rule.is_own:
             coded = asked("enhanced")
             if coded and coded.rule.is_clear and coded.rule.reason != hit.rule.reason:
                 hit = asked("text", reason=coded.rule.reason) or hit
-        if hit is None and peeled.before:
+        if peeled.before:
             around = wording.Scope(template[: peeled.before], rules.spelling)
             told = context(around, around.code)
-            hit = _asked(rules, rules.known(around.seen), told, "provider", "text", textual_only=True)
-            scope, offset = (around, 0) if hit else (scope, offset)
+            outer = _asked(rules, rules.known(around.seen), told, "provider", "text", textual_only=True)
+            if outer and (hit is None or rules.reasons[outer.rule.reason].carries):
+                hit, carried, scope, offset = outer, hit, around, 0
         hit = hit or asked("enhanced", "basic", "state")
     at_home = _AT_HOME if question.is_here else _REFUSING if question.status in REFUSED_HERE else frozenset()
-    return _Verdict(hit, scope, offset, (peeled.start, peeled.end), code, enhanced, stage, at_home)
+    return _Verdict(hit, scope, offset, (peeled.start, peeled.end), code, enhanced, stage, at_home, carried)
 
 
-def _asked(
-    rules: RuleSet, seen: wording.Seen, context: Context, *steps: str, textual_only: bool = False, reason: str = ""
-) -> Hit | None:
+def _asked(rules: RuleSet, seen: wording.Seen, context: Context, *steps: str, **which: Any) -> Hit | None:
     """The first rule that fits, by what the text says outright if that says why."""
-    hit = rules.first(seen, context, steps, textual_only=textual_only, reason=reason)
+    hit = rules.first(seen, context, steps, **which)
     if hit is None or not hit.said or hit.rule.is_own:
         return hit
     outright = rules.asides.taken_out(seen)
-    said = None if outright is seen else rules.first(outright, context, steps, textual_only=textual_only, reason=reason)
+    said = None if outright is seen else rules.first(outright, context, steps, **which)
     return said if said and not said.rule.is_vague else hit
 
 
@@ -215,9 +222,10 @@ def reply(
     rule = verdict.hit.rule if verdict.hit else None
     reason = rules.reasons[reason_name]
     inner = _raw(text, places, *verdict.inner)
-    hints = [rule.hint if rule else None, reason.hint]
-    if actor == "local" and reason.hint_here:
-        hints.insert(1 if rule and rule.is_own else 0, reason.hint_here)
+    deciding = rules.reasons[verdict.carried.rule.reason] if verdict.carried else reason
+    hints = [rule.hint if rule else None, deciding.hint]
+    if actor == "local" and deciding.hint_here:
+        hints.insert(1 if rule and rule.is_own else 0, deciding.hint_here)
     return Diagnosis(
         reason=reason_name,
         reason_detail=detail,
@@ -352,6 +360,8 @@ def suppression(diagnosis: Diagnosis, *, status: str | None = None, rules: RuleS
     if not days or rule is None or not rule.suppress or rule.step not in _SURE_STEPS:
         return None
     if not _is_final(diagnosis, status):
+        return None
+    if grammar.compiled("reply", "no_address").search(diagnosis.reply_text):
         return None
     scope = wording.Scope(wording.template(diagnosis.reply_text), rules.spelling)
     words = set(scope.words) - {wording.MASK}

@@ -37,6 +37,8 @@ class Reason:
     persistence: str | None = None
     suppress_days: int = 0
     """How long an address may be left out after this; 0: never because of this."""
+    carries: bool = False
+    """Whether it only ends what another reason began: that one, where the text says it too, is its detail and who must act."""
     is_shared: bool = False
     """Whether it is no matter of one recipient or message: many at once are one incident."""
 
@@ -353,8 +355,9 @@ class RuleSet:
 
     @lru_cache(maxsize=1 << 14)  # noqa: B019 - as above
     def first(
-        self, seen: Seen, context: Context, steps: tuple[str, ...], *, textual_only: bool = False, reason: str = ""
-    ) -> Hit | None:
+        self, seen: Seen, context: Context, steps: tuple[str, ...], *, textual_only: bool = False, reason: str = "",
+        beside: str = "",
+    ) -> Hit | None:  # fmt: skip
         """The first rule of these steps that fits.
 
         Args:
@@ -363,12 +366,14 @@ class RuleSet:
             steps: some of `STEPS`.
             textual_only: leave out the rules that look at no words.
             reason: only rules of this reason, and none of the weak ones; "": any.
+            beside: only rules of other reasons than this, and none of the weak ones; "": any.
         """
         for rule, which in self.candidates(seen, context.providers):
             if (
                 rule.step in steps
                 and (rule.is_textual or not textual_only)
                 and (not reason or (rule.reason == reason and rule.suppress))
+                and (not beside or (rule.reason != beside and rule.suppress))
                 and (hit := rule.fits(seen, context, which))
             ):
                 return hit

@@ -46,6 +46,8 @@ STAGES = (
 _OWN_NAMES = ("127.", "::1", "localhost")
 _OWN_AGENTS = ("local", "virtual")
 """Beginnings of hosts that are this same host, and agents of it that stand where else a host does."""
+_NAMES = frozenset({"host", "url", "case_number", "version"})
+"""Kinds of tokens whose inside is no word."""
 _QUOTATION_MARKS = frozenset("\"'“„«‘")
 _TOP_LEVELS = frozenset({"com", "net", "org", "info", "biz", "de", "uk", "eu", "ru", "fr", "io"})
 
@@ -257,7 +259,7 @@ class Scope:
         for token in grammar.compiled("reply", "word").finditer(self.flat):
             kind, text, start = token.lastgroup, token[0], token.start()
             if kind == "enhanced":
-                if self.enhanced_code is None and (len(found) < 6 or self.flat[start - 1] in "#("):
+                if self.enhanced_code is None and text[0] != "2" and (len(found) < 6 or self.flat[start - 1] in "#("):
                     self.enhanced_code = text
             elif kind == "host" and (dot := _sentence_end(text)):
                 found.append((fold(text[:dot]), start, start + dot))
@@ -266,7 +268,7 @@ class Scope:
                 name = text.partition("=")[0]
                 found.append((fold(name), start, start + len(name)))
                 found.append((MASK, start + len(name) + 1, token.end()))
-            elif kind in {"host", "url", "case_number"}:
+            elif kind in _NAMES:
                 found.append((MASK, start, token.end()))
             elif text != code:
                 found.append((fold(text), start, token.end()))
