@@ -19,6 +19,7 @@ import pytest
 from pydantic import BaseModel
 
 from smtplog.ask.query import FILTERS
+from smtplog.ask.rules import built_in
 from smtplog.contract import records
 from smtplog.contract.records import TABLES
 from smtplog.formats import all_formats
@@ -64,6 +65,15 @@ def formats() -> str:
 def forms() -> str:
     """Every form of transcripts."""
     return "; ".join(f"`{form.name}` ({form.title})" for form in FORMS) + "."
+
+
+def reasons() -> str:
+    """Every reason, with what a rule may refine."""
+    rows = [
+        (f"`{r.name}`", r.meaning, r.persistence or "by the code", r.actor, "" if not r.suppress_days else "yes")
+        for r in built_in().reasons.values()
+    ]
+    return table(("reason", "what it means", "persistence", "who acts", "may give an address up"), rows)
 
 
 PLAIN = {str: "text", int: "integer", float: "number", bool: "boolean", datetime: "time"}
@@ -112,6 +122,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "formats": formats,
     "forms": forms,
     "fields": fields,
+    "reasons": reasons,
 }
 
 
@@ -190,7 +201,7 @@ def test_python_runs(code: str) -> None:
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_tables_are_the_programs(name: str) -> None:
-    """Commands, filters, formats, forms, fields: as the program has them (mend with `python tests/test_readme.py`)."""
+    """Commands, filters, formats, forms, fields, reasons: as the program has them (mend with `python tests/test_readme.py`)."""
     assert parts(README.read_text("utf-8"), name)[1].strip() == GENERATED[name]().strip()
 
 

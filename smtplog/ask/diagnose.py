@@ -55,7 +55,7 @@ class Diagnosis:
     reason: str
     """One of the canonical reasons; `unknown` when the text does not say."""
     reason_detail: str | None
-    """A finer word: `spf`, `ptr`, the list's name."""
+    """A finer word: `spf`, `ptr`, the list's name; of an expired message the last transient reason."""
     persistence: str | None
     """`hard`, `soft` or `block`; null only where not even a code is known."""
     actor: str

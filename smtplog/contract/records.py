@@ -324,7 +324,7 @@ class Delivery(Provenance):
     detail: Text | None = _of("the whole reason as logged")
     stage: Text | None = _of("SMTP stage it was decided at")
     reason: Text | None = _of("canonical cause, null on success")
-    reason_detail: Text | None = _of("finer cause")
+    reason_detail: Text | None = _of("finer cause: spf, ptr, a list; of message_expired the last transient reason")
     persistence: Text | None = _of("hard, soft or block")
     actor: Text | None = _of("who must act")
     next_queue_id: QueueId | None = _of("id at the next hop")
