@@ -177,6 +177,8 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
             if outer and (hit is None or rules.reasons[outer.rule.reason].carries):
                 hit, carried, scope, offset = outer, hit, around, 0
         hit = hit or asked("enhanced", "basic", "state")
+    if carried and question.status == "expired":  # that it expired is said already
+        hit, carried = carried, None
     at_home = _AT_HOME if question.is_here else _REFUSING if question.status in REFUSED_HERE else frozenset()
     return _Verdict(hit, scope, offset, (peeled.start, peeled.end), code, enhanced, stage, at_home, carried)
 
@@ -187,8 +189,12 @@ def _asked(rules: RuleSet, seen: wording.Seen, context: Context, *steps: str, **
     if hit is None or not hit.said or hit.rule.is_own:
         return hit
     outright = rules.asides.taken_out(seen)
-    said = None if outright is seen else rules.first(outright, context, steps, **which)
-    return said if said and not said.rule.is_vague else hit
+    narrower = [outright.last_line] if seen.lead and hit.rule.step == "text" else []
+    for part in (*narrower, outright):
+        said = None if part is seen else rules.first(part, context, steps, **which)
+        if said and not said.rule.is_vague:
+            return said
+    return hit
 
 
 def reply(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import polars as pl
@@ -46,6 +46,8 @@ STAGES = (
 _OWN_NAMES = ("127.", "::1", "localhost")
 _OWN_AGENTS = ("local", "virtual")
 """Beginnings of hosts that are this same host, and agents of it that stand where else a host does."""
+_OUT_OF_ORDER = 503
+"""Behind a refusal it only follows from that: DATA came though no recipient was taken (RFC 5321 s.3.3)."""
 _NAMES = frozenset({"host", "url", "case_number", "version"})
 """Kinds of tokens whose inside is no word."""
 _QUOTATION_MARKS = frozenset("\"'“„«‘")
@@ -153,6 +155,8 @@ def peel(text: str) -> Peeled:
         is_status = code is None and inner.strip().isdigit()
         if not inner.strip() or is_status or (code is not None and code < 400):
             continue
+        if start and code == _OUT_OF_ORDER:
+            continue
         if is_reply_around and (code is None or found[0].startswith("status=")):
             continue
         if is_reply_around and grammar.compiled("reply", "about_sender").search(text, start, found.start()):
@@ -217,6 +221,9 @@ class Seen:
     quoted: frozenset[int] = frozenset()
     """The words in quotation marks, but for what another server is told to have said, and those of names like RCVD_IN_XBL."""
 
+    lead: int = 0
+    """So many words stand on lines that lead up to the last one, which is a sentence of its own."""
+
     @cached_property
     def places(self) -> dict[str, list[int]]:
         """Word -> where it stands."""
@@ -224,6 +231,11 @@ class Seen:
         for place, word in enumerate(self.words):
             found.setdefault(word, []).append(place)
         return found
+
+    @property
+    def last_line(self) -> Seen:
+        """What the last line says."""
+        return replace(self, words=("",) * self.lead + self.words[self.lead :])
 
     def clause_before(self, place: int, most: int) -> tuple[str, ...]:
         """The words of the same clause before a word, not more than so many."""
@@ -298,7 +310,15 @@ class Scope:
     @cached_property
     def seen(self) -> Seen:
         """Its words and signs."""
-        return Seen(self.words, self.signs, self._breaks, self._quoted)
+        return Seen(self.words, self.signs, self._breaks, self._quoted, self._lead())
+
+    def _lead(self) -> int:
+        """Words before the last line, where a sentence ends before it: a notice that comes with every refusal, say."""
+        *before, last = replies.parts(self.flat).lines or [""]
+        if not before or before[-1][3:4] != "-" or not before[-1].rstrip().endswith((".", "!", "?")):
+            return 0
+        start = self.flat.rfind(last)
+        return sum(at < start for at, _ in self._spans)
 
     @cached_property
     def signs(self) -> frozenset[str]:
