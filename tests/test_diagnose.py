@@ -141,7 +141,15 @@ def test_rules_are_tried_step_by_step():
 
 
 def test_what_is_looked_up_by_its_first_word_has_one():
-    first = [p.elements[0] for p in (*RULES.denials.phrases.every, *RULES.asides.openings.every)]
+    first = [
+        p.elements[0]
+        for p in (
+            *RULES.denials.phrases.every,
+            *RULES.denials.openings.every,
+            *RULES.denials.closings.every,
+            *RULES.asides.openings.every,
+        )
+    ]
     assert [e for e in first if e.is_optional or e.pieces or not e.by_first] == []
 
 

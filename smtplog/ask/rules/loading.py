@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from smtplog.ask.rules import model
-from smtplog.ask.rules.model import Asides, Denials, Provider, Reason, Rule, RuleSet, Wanted
+from smtplog.ask.rules.clauses import Asides, Denials
+from smtplog.ask.rules.model import Provider, Reason, Rule, RuleSet, Wanted
 from smtplog.ask.rules.phrases import Lookup, phrases
 from smtplog.errors import QueryError
 from smtplog.read import keep
@@ -91,11 +92,19 @@ def _rule_set(
             seen.add(rule.id)
             rules.append(rule)
     doubts = phrases(data.get("doubts", []), spelling)
-    denied = data.get("denials", {"phrases": [], "doubted": []})
-    denials = Denials(Lookup(phrases(denied["phrases"], spelling)), frozenset(denied["doubted"]))
-    asides = Asides(Lookup(phrases(data.get("asides", {"openings": []})["openings"], spelling)))
+    denied, beside = data.get("denials", {}), data.get("asides", {})
+    denials = Denials(
+        phrases=_lookup(denied, "phrases", spelling), openings=_lookup(denied, "openings", spelling),
+        closings=_lookup(denied, "closings", spelling), turns=frozenset(denied.get("turns", [])),
+        doubted=frozenset(denied.get("doubted", [])),
+    )  # fmt: skip
+    asides = Asides(_lookup(beside, "openings", spelling))
     plain = frozenset(data.get("plain", []))
     return RuleSet(tuple(rules), reasons, providers, spelling, doubts, plain, denials, asides, keys)
+
+
+def _lookup(table: Mapping[str, Any], name: str, spelling: Mapping[str, str]) -> Lookup:
+    return Lookup(phrases(table.get(name, []), spelling))
 
 
 def _operators(path: Path, tables: dict[str, Any]) -> Iterator[Provider]:

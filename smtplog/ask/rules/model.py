@@ -12,14 +12,13 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 
-from smtplog.ask.rules.phrases import GAP, Lookup, Phrase, keys_of
+from smtplog.ask.rules.clauses import Asides, Denials
+from smtplog.ask.rules.phrases import Phrase, keys_of
 from smtplog.ask.rules.wording import Seen, parents
 
 STEPS = ("provider", "text", "enhanced", "basic", "state")
 PERSISTENCES = ("hard", "soft", "block")
 ACTORS = ("sender", "recipient", "receiver", "network", "nobody", "local", "human")
-ASIDE = 24
-"""Words that an aside has at most."""
 
 
 @dataclass(frozen=True)
@@ -163,42 +162,6 @@ class Hit:
     rule: Rule
     said: tuple[int, int] | None
     sign: str | None
-
-
-@dataclass(frozen=True)
-class Denials:
-    """How a text says what it is not: `not a spam problem`."""
-
-    phrases: Lookup = field(default_factory=Lookup)
-    doubted: frozenset[str] = frozenset()
-    """Words before which it says no such thing: `if this is not a spam problem`."""
-
-    def taken_out(self, seen: Seen) -> tuple[str, ...]:
-        """The words of a text, those that are denied empty."""
-        for phrase in self.phrases.possible(seen):
-            span = phrase.find(seen)
-            if span and self.doubted.isdisjoint(seen.clause_before(span[0], GAP)):
-                words = (*seen.words[: span[0]], *[""] * (span[1] - span[0]), *seen.words[span[1] :])
-                return self.taken_out(replace(seen, words=words))
-        return seen.words
-
-
-@dataclass(frozen=True)
-class Asides:
-    """How a text turns from what happened to what might: `if you are on a list`. To the end of the clause."""
-
-    openings: Lookup = field(default_factory=Lookup)
-
-    def taken_out(self, seen: Seen) -> Seen:
-        """The words a text says outright; those of asides and quotations are empty."""
-        beside = set(seen.quoted)
-        for opening in self.openings.possible(seen):
-            for start in opening.starts(seen):
-                ends = [end for end in seen.breaks if end > start]
-                beside.update(range(start, min([start + ASIDE, len(seen.words), *ends])))
-        if not beside:
-            return seen
-        return replace(seen, words=tuple("" if at in beside else word for at, word in enumerate(seen.words)))
 
 
 Candidates = list[tuple[Rule, Collection[int]]]

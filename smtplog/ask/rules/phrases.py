@@ -124,9 +124,9 @@ class Phrase:
         """First and last-but-one word of its first place; None when it is not there."""
         return next(((at, end) for at in self._starts(seen) if (end := self._end(seen, at, 0)) is not None), None)
 
-    def starts(self, seen: Seen) -> list[int]:
-        """First words of all its places."""
-        return [at for at in self._starts(seen) if self._end(seen, at, 0) is not None]
+    def spans(self, seen: Seen) -> list[tuple[int, int]]:
+        """First and last-but-one word of all its places."""
+        return [(at, end) for at in self._starts(seen) if (end := self._end(seen, at, 0)) is not None]
 
     def _starts(self, seen: Seen) -> Iterable[int]:
         first = self.elements[0]

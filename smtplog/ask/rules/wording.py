@@ -221,6 +221,8 @@ class Seen:
     quoted: frozenset[int] = frozenset()
     """The words in quotation marks, but for what another server is told to have said, and those of names like RCVD_IN_XBL."""
 
+    pauses: frozenset[int] = frozenset()
+    """The words behind a comma or a colon."""
     lead: int = 0
     """So many words stand on lines that lead up to the last one, which is a sentence of its own."""
 
@@ -290,11 +292,13 @@ class Scope:
         """Words in the spelling of the rules; some of them are two in the text."""
         words: list[str] = []
         quotations = _quotations(self.flat)
-        breaks, quoted, before, at = set(), set(), 0, 0
+        breaks, quoted, pauses, before, at = set(), set(), set(), 0, 0
         while at < len(found):
             word, start, end = found[at]
             if words and _is_break(self.flat[before:start], self.flat[start]):
                 breaks.add(len(words))
+            if words and _is_pause(self.flat[before:start]):
+                pauses.add(len(words))
             if any(a <= start < b for a, b in quotations):
                 quoted.add(len(words))
             before = end
@@ -304,13 +308,13 @@ class Scope:
             self._spans.append((start, end))
             words.append(self.spelling.get(word, word))
             before, at = end, at + 1
-        self._breaks, self._quoted = frozenset(breaks), frozenset(quoted)
+        self._breaks, self._quoted, self._pauses = frozenset(breaks), frozenset(quoted), frozenset(pauses)
         return tuple(words)
 
     @cached_property
     def seen(self) -> Seen:
         """Its words and signs."""
-        return Seen(self.words, self.signs, self._breaks, self._quoted, self._lead())
+        return Seen(self.words, self.signs, self._breaks, self._quoted, self._pauses, self._lead())
 
     def _lead(self) -> int:
         """Words before the last line, where a sentence ends before it: a notice that comes with every refusal, say."""
@@ -352,6 +356,10 @@ def _quotations(text: str) -> list[tuple[int, int]]:
 def _is_break(between: str, following: str) -> bool:
     """Whether a clause ends between two words: at a semicolon, or at the end of a sentence."""
     return ";" in between or (following.isupper() and any(c in ".!?" for c in between))
+
+
+def _is_pause(between: str) -> bool:
+    return any(c in between for c in ",:")
 
 
 def parents(host: str) -> list[str]:
