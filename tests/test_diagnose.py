@@ -122,7 +122,9 @@ def test_every_phrase_could_stand_in_a_text():
         for word in choice
         if word != wording.MASK
     ]
-    wrong = [w for w in written if wording.Scope(w.replace("*", ""), RULES.spelling).words != (w.replace("*", ""),)]
+    wrong = [
+        w for w in written if wording.Scope(w.replace("*", ""), RULES.writing.spelling).words != (w.replace("*", ""),)
+    ]
     assert wrong == []
 
 

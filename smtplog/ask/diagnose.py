@@ -150,7 +150,7 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
     """The one decision behind both engines."""
     template = question.template
     peeled = wording.peel(template)
-    inner = wording.Scope(template[peeled.start : peeled.end], rules.spelling)
+    inner = wording.Scope(template[peeled.start : peeled.end], rules.writing.spelling)
     code = inner.code or question.reply_code
     enhanced = inner.enhanced_code or question.enhanced_code
     stage = _SAME_STAGE.get(question.stage or "", question.stage) or peeled.stage
@@ -171,7 +171,7 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
             if coded and coded.rule.is_clear and coded.rule.reason != hit.rule.reason:
                 hit = asked("text", reason=coded.rule.reason) or hit
         if peeled.before:
-            around = wording.Scope(template[: peeled.before], rules.spelling)
+            around = wording.Scope(template[: peeled.before], rules.writing.spelling)
             told = context(around, around.code)
             outer = _asked(rules, rules.known(around.seen), told, "provider", "text", textual_only=True)
             if outer and (hit is None or rules.reasons[outer.rule.reason].carries):
@@ -369,7 +369,7 @@ def suppression(diagnosis: Diagnosis, *, status: str | None = None, rules: RuleS
         return None
     if grammar.compiled("reply", "no_address").search(diagnosis.reply_text):
         return None
-    scope = wording.Scope(wording.template(diagnosis.reply_text), rules.spelling)
+    scope = wording.Scope(wording.template(diagnosis.reply_text), rules.writing.spelling)
     words = set(scope.words) - {wording.MASK}
     if rule.step != "provider" and not all(map(rules.is_of_the_dead, words)):
         return None

@@ -12,7 +12,7 @@ from typing import Any
 from smtplog.ask.rules import model
 from smtplog.ask.rules.clauses import Asides, Denials
 from smtplog.ask.rules.model import Provider, Reason, Rule, RuleSet, Wanted
-from smtplog.ask.rules.phrases import Lookup, phrases
+from smtplog.ask.rules.phrases import Writing
 from smtplog.errors import QueryError
 from smtplog.read import keep
 
@@ -70,12 +70,12 @@ def _rule_set(
 ) -> RuleSet:
     """Rules made of tables, checked unless their `keys` are known: then they have been before."""
     reasons = known.reasons if known else {r["name"]: Reason(**r) for r in data["reason"]}
-    spelling = known.spelling if known else data["spelling"]
+    writing = (
+        known.writing if known else Writing(data["spelling"], {n: f"({'|'.join(w)})" for n, w in data["words"].items()})
+    )
     providers = tuple(_operators(path, data.get("operator", {})))
     operators = {p.name for p in (*providers, *(known.providers if known else ()))}
-    unknown = sorted(
-        data.keys() - {*model.STEPS, "operator", "spelling", "reason", "doubts", "plain", "denials", "asides"}
-    )
+    unknown = sorted(data.keys() - {*model.STEPS, "operator"}) if known else []
     if unknown:
         raise QueryError(f"{path}: there is no table [[{unknown[0]}]]; there are {', '.join(model.STEPS)} and operator")
     rules, seen = [], set()
@@ -84,27 +84,25 @@ def _rule_set(
             where = f"{path}: [[{step}]] number {number} ({table.get('id', 'without id')})"
             if keys is None:
                 _check_fields(where, table)
-            rule = _rule(step, table, spelling)
+            rule = _rule(where, step, table, writing)
             if keys is None:
                 _check(where, rule, reasons, operators)
             if rule.id in seen:
                 raise QueryError(f"{where}: the id {rule.id} stands twice")
             seen.add(rule.id)
             rules.append(rule)
-    doubts = phrases(data.get("doubts", []), spelling)
-    denied, beside = data.get("denials", {}), data.get("asides", {})
+    doubts = writing.phrases(data.get("doubts", []))
+    denied = data.get("denials", {})
     denials = Denials(
-        phrases=_lookup(denied, "phrases", spelling), openings=_lookup(denied, "openings", spelling),
-        closings=_lookup(denied, "closings", spelling), turns=frozenset(denied.get("turns", [])),
+        phrases=writing.lookup(denied.get("phrases", [])),
+        openings=writing.lookup(denied.get("openings", [])),
+        closings=writing.lookup(denied.get("closings", [])),
+        turns=frozenset(denied.get("turns", [])),
         doubted=frozenset(denied.get("doubted", [])),
-    )  # fmt: skip
-    asides = Asides(_lookup(beside, "openings", spelling))
+    )
+    asides = Asides(writing.lookup(data.get("asides", {}).get("openings", [])))
     plain = frozenset(data.get("plain", []))
-    return RuleSet(tuple(rules), reasons, providers, spelling, doubts, plain, denials, asides, keys)
-
-
-def _lookup(table: Mapping[str, Any], name: str, spelling: Mapping[str, str]) -> Lookup:
-    return Lookup(phrases(table.get(name, []), spelling))
+    return RuleSet(tuple(rules), reasons, providers, writing, doubts, plain, denials, asides, keys)
 
 
 def _operators(path: Path, tables: dict[str, Any]) -> Iterator[Provider]:
@@ -115,10 +113,13 @@ def _operators(path: Path, tables: dict[str, Any]) -> Iterator[Provider]:
         yield Provider(name, hosts, tuple(s.lower() for s in table.get("signs", [])))
 
 
-def _rule(step: str, table: dict[str, Any], spelling: Mapping[str, str]) -> Rule:
+def _rule(where: str, step: str, table: dict[str, Any], writing: Writing) -> Rule:
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
     values["signs"] = tuple(sign.lower() for sign in values.get("signs", ()))
-    wanted = Wanted(*(phrases(values.get(name, ()), spelling) for name in ("any", "all", "none")))
+    try:
+        wanted = Wanted(*(writing.phrases(values.get(name, ())) for name in ("any", "all", "none")))
+    except ValueError as error:
+        raise QueryError(f"{where}: {error}") from error
     return Rule(step=step, wanted=wanted, **values)
 
 

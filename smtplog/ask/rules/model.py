@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 
 from smtplog.ask.rules.clauses import Asides, Denials
-from smtplog.ask.rules.phrases import Phrase, keys_of
+from smtplog.ask.rules.phrases import Phrase, Writing, keys_of
 from smtplog.ask.rules.wording import Seen, parents
 
 STEPS = ("provider", "text", "enhanced", "basic", "state")
@@ -187,7 +187,7 @@ class RuleSet:
     rules: tuple[Rule, ...]
     reasons: Mapping[str, Reason]
     providers: tuple[Provider, ...]
-    spelling: Mapping[str, str]
+    writing: Writing
     doubts: tuple[Phrase, ...] = ()
     """Phrases beside which no address is given up, whatever else is said."""
     plain: frozenset[str] = frozenset()

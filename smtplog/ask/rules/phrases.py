@@ -7,6 +7,7 @@
     greylist*                      any ending; *用户* any beginning and ending; *容量*超* anything between
     as * *                         any word
     blocked using @                @ is a host, an address, an IP, a URL or an id
+    no such {recipient}            any of the words that stand under this name in [words]
 
 Case, accents, apostrophes and punctuation do not count, on either side.
 """
@@ -195,14 +196,32 @@ def _commonness(key: str) -> tuple[bool, bool, int]:
     return key == ANYTHING, key in _COMMON, -len(key)
 
 
-def phrases(texts: Iterable[str], spelling: Mapping[str, str]) -> tuple[Phrase, ...]:
-    """Phrases, not yet taken apart.
+@dataclass(frozen=True)
+class Writing:
+    """What phrases are written with."""
 
-    Args:
-        texts: as rules write them.
-        spelling: words and pairs of words -> what they are the same as.
-    """
-    return tuple(Phrase(text, spelling) for text in texts)
+    spelling: Mapping[str, str]
+    """Words and pairs of words -> what they are the same as."""
+    words: Mapping[str, str]
+    """Name -> the words that stand under it, as a choice."""
+
+    def phrases(self, texts: Iterable[str]) -> tuple[Phrase, ...]:
+        """Phrases, not yet taken apart.
+
+        Raises:
+            ValueError: there are no words under a name.
+        """
+        return tuple(Phrase(self._written_out(text) if "{" in text else text, self.spelling) for text in texts)
+
+    def lookup(self, texts: Iterable[str]) -> Lookup:
+        """Phrases that are looked for together."""
+        return Lookup(self.phrases(texts))
+
+    def _written_out(self, text: str) -> str:
+        try:
+            return text.format_map(self.words)
+        except KeyError as name:
+            raise ValueError(f"there are no words under {name}; there are {', '.join(self.words)}") from None
 
 
 def _elements(text: str, spelling: Mapping[str, str]) -> Iterator[Element]:
