@@ -27,6 +27,12 @@ def test_hosts_addresses_codes_denials_and_quotes_do_not_mislead(row: dict[str, 
     assert diagnosed(row).reason == row["expected_reason"]
 
 
+@pytest.mark.parametrize("row", replies("plain-words"), ids=lambda row: row["reply"][:60])
+def test_what_administrators_write_in_their_own_words_is_understood(row: dict[str, str]) -> None:
+    """No stock phrases: what one types into a configuration."""
+    assert diagnosed(row).reason == row["expected_reason"]
+
+
 @pytest.mark.parametrize("row", replies("other-languages"), ids=lambda row: row["reply"][:60])
 def test_the_usual_wordings_of_other_languages_are_understood(row: dict[str, str]) -> None:
     """As administrators and vendors write them."""
