@@ -30,6 +30,8 @@ SUCCESSES = frozenset({"delivered", "sent", "expanded", "discarded", "held", "ca
 """Statuses that are no failure: nothing to diagnose."""
 REFUSED_HERE = frozenset({"rejected", "temp_rejected"})
 """Statuses of mail that this host itself turned away."""
+_GIVEN_UP = frozenset({"bounced", "expired"})
+"""Statuses of mail that came back."""
 _NOT_FINAL = SUCCESSES | {"deferred", "temp_rejected"}
 _BEFORE_RECIPIENT = frozenset({"connect", "greeting", "helo", "starttls", "auth", "mail"})
 _SAME_STAGE = {"ehlo": "helo", "lhlo": "helo"}
@@ -229,7 +231,7 @@ def reply(
     reason = rules.reasons[reason_name]
     inner = _raw(text, places, *verdict.inner)
     deciding = rules.reasons[verdict.carried.rule.reason] if verdict.carried else reason
-    hints = [rule.hint if rule else None, deciding.hint]
+    hints = [rule.hint if rule else None, deciding.hint_final if status in _GIVEN_UP else None, deciding.hint]
     if actor == "local" and deciding.hint_here:
         hints.insert(1 if rule and rule.is_own else 0, deciding.hint_here)
     return Diagnosis(

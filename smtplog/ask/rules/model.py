@@ -33,6 +33,8 @@ class Reason:
     hint: str
     hint_here: str | None = None
     """What to do where the server at fault is this host itself; null: the same."""
+    hint_final: str | None = None
+    """What to do where the message came back all the same; null: the same."""
     persistence: str | None = None
     suppress_days: int = 0
     """How long an address may be left out after this; 0: never because of this."""
