@@ -793,3 +793,11 @@ def test_whether_it_is_us_or_them(text: str, context: dict[str, str], actor: str
     assert ("your side" in found.hint) == (actor == "receiver")
     frame = pl.DataFrame([{"detail": text, **context}])
     assert diagnose.column(frame)["actor"].to_list() == [actor]
+
+
+def test_a_text_without_end_is_answered_by_its_beginning() -> None:
+    """What a hostile client makes a server write is looked at only so far, in both engines."""
+    text = "550 5.1.1 User unknown " + "A" * 1_000_000
+
+    assert diagnose.reply(text).reason == "user_unknown"
+    assert diagnose.column(pl.DataFrame({"detail": [text]}))["reason"].to_list() == ["user_unknown"]

@@ -22,7 +22,7 @@ from smtplog.read import grammar
 from smtplog.smtp import replies
 
 __all__ = [
-    "REFUSED_HERE", "SUCCESSES", "Diagnosis", "RuleSet", "Suppression", "built_in", "column", "load_rules", "reply",
+    "LONGEST", "REFUSED_HERE", "SUCCESSES", "Diagnosis", "RuleSet", "Suppression", "built_in", "column", "load_rules", "reply",
     "suppression", "wording",
 ]  # fmt: skip
 
@@ -32,6 +32,8 @@ REFUSED_HERE = frozenset({"rejected", "temp_rejected"})
 """Statuses of mail that this host itself turned away."""
 _GIVEN_UP = frozenset({"bounced", "expired"})
 """Statuses of mail that came back."""
+LONGEST = 4096
+"""So many characters of a text are looked at: replies are shorter, and hostile ones cost little time."""
 _NOT_FINAL = SUCCESSES | {"deferred", "temp_rejected"}
 _BEFORE_RECIPIENT = frozenset({"connect", "greeting", "helo", "starttls", "auth", "mail"})
 _SAME_STAGE = {"ehlo": "helo", "lhlo": "helo"}
@@ -220,7 +222,7 @@ def reply(
         status: the delivery's status (`deferred`, `bounced`, `expired`, ...).
         rules: what `load_rules` returned; default: the built-in rules.
     """
-    rules = rules or built_in()
+    rules, text = rules or built_in(), text[:LONGEST]
     template, places = wording.template_with_places(text)
     host = relay_name or wording.answerer(text)
     operators = rules.providers_of_host(host) if host else frozenset()
@@ -318,7 +320,7 @@ def _failed(frame: pl.DataFrame, rules: RuleSet) -> pl.DataFrame:
     """What is asked of the rows that failed: their number, the text and its template, and all that a question needs."""
     missing = [pl.lit(None, pl.String).alias(name) for name in _INPUTS if name not in frame.columns]
     present = [name for name in _INPUTS if name in frame.columns]
-    text = pl.coalesce("detail", "reply_text")
+    text = pl.coalesce("detail", "reply_text").str.head(LONGEST)
     is_failure = pl.col("status").is_null() | ~pl.col("status").is_in(list(SUCCESSES))
     is_silent = pl.all_horizontal(pl.col(*_INPUTS).exclude("relay_name", "stage").is_null())
     failed = (
