@@ -50,6 +50,52 @@ def tables(*paths: str, log_host: str | None = None) -> dict[str, pl.DataFrame]:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "retry time not reached",
+        "Retry time not yet reached",
+        "retry time not reached for any host for 'b.example'",
+        "all host address lookups for 'b.example' failed permanently",
+        "connection limit reached for all hosts",
+        "domain is in queue_domains",
+        "remote deliveries suppressed",
+        "SMTP delivery explicitly queued",
+    ],
+)
+def test_what_is_not_due_is_known_by_its_text_whatever_the_number(text: str) -> None:
+    """The numbers move with the version; what one of them called not due is an error of another."""
+    for number in (0, *range(-70, -40)):
+        assert read(f"{ID} == a@b.example R=r T=t defer ({number}): {text}")[0] == "not_due"
+        assert read(f"{ID} == a@b.example routing defer ({number}) DT=0.001s: {text}")[0] == "not_due"
+        assert read(f"{ID} == a@b.example R=r defer ({number}): mailbox moves; {text}")[0] == "deferral"
+
+
+def test_a_deferral_that_a_router_asks_for_is_told_in_every_numbering() -> None:
+    """`:defer:` has the number -53 in the newest Exim, which meant `not due` before."""
+    told = tables(str(SAMPLES / "exim/not-due.log"))["deliveries"]
+
+    assert told["line"].to_list() == [2, 16, 18, 19, 23]
+    assert "message_expired" not in told["reason"].to_list()
+
+
+def test_a_recipient_that_is_marked_delivered_by_hand_is_cancelled() -> None:
+    """And those that its address became; not who had the mail already, and nobody else."""
+    told = tables(str(SAMPLES / "exim/marked-delivered.log"))
+    ends = told["messages"].select("status", pl.col("recipients").list.eval(pl.element().struct.field("status")))
+
+    assert ends.rows() == [
+        ("cancelled", ["cancelled"]),
+        ("cancelled", ["delivered", "cancelled", "cancelled"]),
+        ("cancelled", ["cancelled", "cancelled"]),
+    ]
+    cancelled = told["deliveries"].filter(status="cancelled").select("line", "recipient", "attempt")
+    assert cancelled.rows() == [
+        (3, "bert@far.example", 1), (9, "dora@far.example", 1), (9, "emil@far.example", 1), (14, "gerd@far.example", 1),
+        (15, "fritz@far.example", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
     ("text", "kind", "want"),
     [
         (f"{ID} => a@b.example R=r T=remote_smtp H=mx.b.example [192.0.2.1]", "delivery", {"status": "sent", "relay_ip": "192.0.2.1"}),
@@ -60,6 +106,8 @@ def tables(*paths: str, log_host: str | None = None) -> dict[str, pl.DataFrame]:
         (f"{ID} ** a@b.example: retry timeout exceeded", "failure", {"status": "expired"}),
         (f"{ID} ** a@b.example: Unrouteable address DT=0.010s", "failure", {"status": "bounced", "detail": "Unrouteable address"}),
         (f"{ID} == a@b.example R=r T=t defer (-54): retry time not reached for any host", "not_due", {"error_number": "-54"}),
+        (f"{ID} H=mx.b.example [192.0.2.1] TLS error on connection (recv): cut off", "tls_lost", {"relay_ip": "192.0.2.1"}),
+        (f"{ID} H=mx.b.example [192.0.2.1]: TLS error on connection (gnutls_handshake): no", "attempt", {"relay_ip": "192.0.2.1"}),
         (f"{ID} == a@b.example routing defer (-51): come back", "deferral", {"status": "deferred", "detail": "come back"}),
         (f"{ID} Completed QT=1d2h3m4.5s", "completed", {"delay_s": 93784.5}),
         (f"{ID} cancelled by timeout_frozen_after", "expired_frozen", {}),

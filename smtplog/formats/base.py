@@ -129,8 +129,11 @@ class Kind:
     delivers: bool = False
     """It reports a delivery attempt; `status` is in the words of the contract, or absent for what is no mail. A list
     `recipients` makes one of each."""
+    is_attempt: bool = False
+    """One host did not take the message; what comes of its recipients another entry says. Told in the mail's story."""
     for_all: str | None = None
-    """The status it gives every recipient that is still open, without naming them; `active` undoes `held`."""
+    """The status it gives every recipient that is still open, or the one it names, also by the address it came from;
+    `active` undoes `held`."""
     takes_back: tuple[str, ...] = ()
     """With `for_all`: final words of the same delivery run that it takes back."""
     origin: str | None = None

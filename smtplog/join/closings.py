@@ -1,6 +1,6 @@
 """Words about a whole message, for every recipient that is still open: expired, cancelled, discarded, held, thawed.
 
-Who is open: the recipients whose last attempt before the word was no final one, and those that the arrival listed and
+A word that names a recipient is for that one, and for what became of the address. Who is open: the recipients whose last attempt before the word was no final one, and those that the arrival listed and
 no attempt has named.
 """
 
@@ -48,7 +48,7 @@ def listed(events: Frames, tries: pl.DataFrame, view: View) -> pl.DataFrame:
 
 
 def for_all(events: Frames, tries: pl.DataFrame, view: View) -> pl.DataFrame:
-    """One row for each word about a whole message and each recipient that was open then.
+    """One row for each word about a whole message and each recipient that was open then and is meant.
 
     Args:
         events: for each kind its events.
@@ -57,7 +57,7 @@ def for_all(events: Frames, tries: pl.DataFrame, view: View) -> pl.DataFrame:
 
     Returns:
         Rows with columns of the attempts. Who expires keeps what the last attempt said, but for what the word itself says.
-        Where nobody is known the word stands once, without a recipient.
+        Where nobody is known the word stands once, with the recipient it names, if any.
     """
     words = [_word(frame, view, label) for label, frame in events.items() if view.kind(label).for_all]
     if not words:
@@ -65,7 +65,7 @@ def for_all(events: Frames, tries: pl.DataFrame, view: View) -> pl.DataFrame:
     said = pl.concat(words, how="diagonal").sort("seq")
     tries = tries.filter(tries["life"].is_in(said["life"].implode()))
     ends = ~pl.col("status").is_in(OPEN)
-    end = said.filter(ends).group_by("life").agg(end=pl.col("seq").min())
+    end = said.filter(ends & pl.col("named").is_null()).group_by("life").agg(end=pl.col("seq").min())
     said = said.join(end, on="life", how="left", maintain_order="left").filter(
         pl.col("end").is_null() | (pl.col("seq") <= pl.col("end"))
     )
@@ -77,13 +77,22 @@ def for_all(events: Frames, tries: pl.DataFrame, view: View) -> pl.DataFrame:
     )
     people = people.with_columns(person=ONE_PERSON)
     said = said.drop("recipient", "original_recipient", "end", strict=False)
-    pairs = said.join(people, on="life").sort("seq")
+    pairs = said.join(people, on="life").filter(_is_meant()).sort("seq")
     before = _before(tries, pairs)
     last = pl.col("status_before")
     is_open = last.is_null() | last.is_in(OPEN) | (pl.col("takes_back").list.contains(last))
     whole = before.filter(is_open)
-    nameless = said.join(people, on="life", how="anti")
-    return pl.concat([whole, nameless], how="diagonal").drop("takes_back", "person", "status_before", strict=False)
+    nameless = said.join(pairs, on="seq", how="anti").with_columns(recipient="named")
+    return pl.concat([whole, nameless], how="diagonal").drop(
+        "takes_back", "person", "status_before", "named", strict=False
+    )
+
+
+def _is_meant() -> pl.Expr:
+    """Is the person of a pair the one whom the word names, or did it come from that address?"""
+    named = pl.col("named").str.to_lowercase()
+    people = (pl.col(name).str.to_lowercase() == named for name in PERSON[1:])
+    return pl.col("named").is_null() | pl.any_horizontal(people).fill_null(False)
 
 
 def with_reasons(tries: pl.DataFrame) -> pl.DataFrame:
@@ -113,6 +122,7 @@ def _word(frame: pl.DataFrame, view: View, label: str) -> pl.DataFrame:
         status=pl.lit(kind.for_all),
         _kind=pl.lit(label),
         takes_back=pl.lit(list(kind.takes_back), dtype=pl.List(pl.String)),
+        named=pl.col("recipient") if "recipient" in frame.columns else pl.lit(None, dtype=pl.String),
     )
 
 

@@ -91,7 +91,7 @@ DEFERRED = (
     Constant("status", "deferred"),
     Complete("recipient", "original_recipient"),
 )
-NOT_DUE = DEFERRED[:-2]
+NOT_DUE = seconds("delivery_time", "delay_transmit_s")
 FAILED = (
     Split("where", ("failed_for", "failed_for_parents", "failed_for_odd", "failed_for_plain"), is_spent=True),
     Split("said", ("said_timed", "said_plain"), is_spent=True),
