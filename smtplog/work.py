@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import fields
 from typing import Self
 
 import polars as pl
 
-from smtplog.contract.records import TABLES
 from smtplog.join.stitch import Batch
 from smtplog.read.columns import Parsed
 from smtplog.read.source import Block
@@ -26,7 +26,7 @@ Frames = dict[str, pl.DataFrame]
 
 def frames_of(batch: Batch) -> Iterator[Frames]:
     """The tables of a batch that have rows."""
-    made = {name: getattr(batch, name) for name in TABLES}
+    made = {one.name: getattr(batch, one.name) for one in fields(batch)}
     full = {name: frame for name, frame in made.items() if frame is not None and frame.height}
     if full:
         yield full

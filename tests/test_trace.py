@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import smtplog
@@ -88,7 +89,10 @@ def test_a_mail_that_came_out_of_one_before_the_log(cli: Cli) -> None:
 
 @pytest.mark.parametrize("block_bytes", [300, 1_000_000])
 @pytest.mark.parametrize("together", [1, 5000])
-@pytest.mark.parametrize("scene", ["postfix/content-filter", "postfix/requeued", "exim/refusals"])
+@pytest.mark.parametrize(
+    "scene",
+    ["postfix/content-filter", "postfix/requeued", "postfix/refused-to-talk", "exim/refusals", "exim/hosts-in-turn"],
+)
 def test_however_the_records_lie_and_are_taken(
     monkeypatch: pytest.MonkeyPatch, scene: str, together: int, block_bytes: int
 ) -> None:
@@ -101,14 +105,36 @@ def test_however_the_records_lie_and_are_taken(
         hops = list(found.hops())
     messages = [one["message_key"] for hop in hops for one in hop.messages()]
     tried = [one["delivery_key"] for hop in hops for one in hop.tried()]
-    whole = smtplog.frames(path, "messages", "deliveries", year=2026, zone="UTC")
+    hosts = [one["line"] for hop in hops for one in hop.attempts]
+    whole = smtplog.frames(path, "messages", "deliveries", "events", year=2026, zone="UTC")
 
     assert sorted(messages) == sorted(whole["messages"]["message_key"])
     assert sorted([*tried, *found.refused["delivery_key"]]) == sorted(whole["deliveries"]["delivery_key"])
+    kinds = ("attempt", "auth_out_failed", "server_refused")
+    assert hosts == whole["events"].filter(pl.col("kind").is_in(kinds))["line"].to_list()
     came = [hop.message["received_at"] or hop.message["removed_at"] for hop in hops]
     assert came == sorted(came, key=lambda at: (at is None, at))
     for hop in hops:
         assert all(child.message["parent_key"] == hop.message["message_key"] for child in hop.children)
+
+
+def test_what_each_host_said_is_part_of_the_story(cli: Cli) -> None:
+    """In the order of time, with its reason, also where the deferral itself has another host's; filters mean the mail."""
+    path = SAMPLES / "exim/hosts-in-turn.log"
+    told = cli("trace", path, "--recipient", "bert@*", "--width", 300).rows
+
+    assert told[3] == (
+        "├── 2026-03-05 11:00:01  tried mx1.far.example [198.51.100.5]: 421 4.7.1 Your IP 203.0.113.1 is on our block list"
+        "  [ip_blocklisted; who acts: the sending side]  (line 2)"
+    )
+    assert [row.split()[3] for row in told[2:-1]] == ["received", "tried", "tried", "deferred", "tried", "sent"]
+    (mail,) = (json.loads(row) for row in cli("trace", path, "--recipient", "bert@*", "--format", "jsonl").rows)
+    assert [(one["line"], one["reason"]) for one in mail["attempts"]] == [
+        (2, "ip_blocklisted"),
+        (3, "timeout"),
+        (5, "timeout"),
+    ]
+    assert cli("trace", path, "--recipient", "bert@*", "--raw").rows == path.read_text("utf-8").splitlines()[:8]
 
 
 def test_a_full_disk_is_said(cli: Cli, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,14 +10,21 @@ import polars as pl
 
 from smtplog.ask.query import Query
 from smtplog.contract import schema
-from smtplog.contract.records import TABLES
+from smtplog.contract.records import TABLES, Delivery
 from smtplog.read.source import apart
 
 _ALWAYS = {
     "messages": frozenset({"message_key", "parent_key", "received_at", "removed_at", "source", "line"}),
     "deliveries": frozenset({"message_key", "at", "source", "line"}),
+    "attempts": frozenset({"message_key", "at", "source", "line"}),
 }
 """What ties records together, and their order."""
+_ALL = {
+    "attempts": _ALWAYS["attempts"] | {"relay_name", "relay_ip", "relay_port", "reply_code", "reply_enhanced_code", "reply_text",
+                                       "detail", "stage", "reason", "reason_detail", "persistence", "actor"},
+}  # fmt: skip
+"""All columns of a table, where they are not all of its record."""
+_RECORDS = TABLES | {"attempts": Delivery}
 TOGETHER = 5000
 """So many trees are in memory at a time."""
 
@@ -46,10 +53,11 @@ class Marks(Protocol):
 
 @dataclass
 class Hop:
-    """One message, the attempts for it, and the messages that came out of it."""
+    """One message, the deliveries tried, what single hosts said of them, and the messages that came out of it."""
 
     message: dict[str, Any]
     deliveries: list[dict[str, Any]]
+    attempts: list[dict[str, Any]] = field(default_factory=list)
     children: list[Hop] = field(default_factory=list)
 
     def tried(self) -> Iterator[dict[str, Any]]:
@@ -67,7 +75,7 @@ class Hop:
 
 @dataclass
 class Trace:
-    """Finds messages and tells their story; feed it `messages` and `deliveries`, then ask for the hops.
+    """Finds messages and tells their story; feed it the `tables`, then ask for the hops.
 
     Whole records lie on the shelf until it is known whose family is meant: memory is bounded by what is meant and by
     the links between messages, a few trees at a time.
@@ -77,7 +85,7 @@ class Trace:
         shelf: where the records lie meanwhile.
         subject: shell pattern as an expression over `subject`, or None.
         marked: where a text stands that is asked for: keys of messages and places of entries; or None.
-        shown: the columns of each table that are told; None: all of them.
+        shown: the columns of each table that is told; None: all of them.
 
     Attributes:
         refused: the refusals that are meant but belong to no message.
@@ -95,22 +103,25 @@ class Trace:
     _where: dict[str, pl.DataFrame] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._fits = {name: self.query.expression(name, lenient=name == "messages") for name in _ALWAYS}
+        self._fits = {
+            name: self.query.expression(name, lenient=name == "messages") for name in ("messages", "deliveries")
+        }
         if self.subject is not None:
             self._fits["messages"] &= self.subject
         self.refused = self._nothing("deliveries")
 
     def tables(self) -> dict[str, frozenset[str] | None]:
         """What must be read for it."""
-        return {name: self._columns(name) for name in _ALWAYS}
+        return {name: self._columns(name) for name in _ALWAYS if self.shown is None or name in self.shown}
 
     def _columns(self, table: str) -> frozenset[str] | None:
         if self.shown is None:
-            return None
-        return _ALWAYS[table] | {*self.shown[table], *self._fits[table].meta.root_names()}
+            return _ALL.get(table)
+        asked = self._fits[table].meta.root_names() if table in self._fits else ()
+        return _ALWAYS[table] | {*self.shown.get(table, ()), *asked}
 
     def _nothing(self, table: str, *columns: str) -> pl.DataFrame:
-        kinds, asked = schema.of(TABLES[table]), columns or self._columns(table)
+        kinds, asked = schema.of(_RECORDS[table]), columns or self._columns(table)
         return pl.DataFrame(schema={name: kind for name, kind in kinds.items() if asked is None or name in asked})
 
     @property
@@ -175,7 +186,10 @@ class Trace:
         order = pl.DataFrame({"message_key": self._roots}, schema={"message_key": pl.String})
         order = order.join(at, on="message_key", maintain_order="left").sort("at", nulls_last=True, maintain_order=True)
         self._roots = order["message_key"].to_list()
-        self._where = {"messages": told, "deliveries": self._lie("deliveries", family, "line")}
+        self._where = {
+            "messages": told,
+            **{name: self._lie(name, family, "line") for name in ("deliveries", "attempts")},
+        }
 
     def _draw(self, meant: Iterable[str], links: Mapping[str, str]) -> pl.Series:
         """Who came out of whom, and who came out of nobody; returns the family of those that are meant."""
@@ -207,11 +221,16 @@ class Trace:
             roots = self._roots[start : start + TOGETHER]
             family = self._family(roots)
             known = {row["message_key"]: row for row in self._records("messages", family).iter_rows(named=True)}
-            tried: dict[str, list[dict[str, Any]]] = {}
-            tries = self._records("deliveries", family).sort("at", "line", nulls_last=True, maintain_order=True)
-            for row in tries.iter_rows(named=True):
-                tried.setdefault(row["message_key"], []).append(row)
+            tried = tuple(self._by_message(name, family) for name in ("deliveries", "attempts"))
             yield from (_tree(root, known, tried, self._children) for root in roots)
+
+    def _by_message(self, table: str, keys: pl.Series) -> dict[str, list[dict[str, Any]]]:
+        """The rows of each message, in the order of time."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        rows = self._records(table, keys).sort("at", "line", nulls_last=True, maintain_order=True)
+        for row in rows.iter_rows(named=True):
+            found.setdefault(row["message_key"], []).append(row)
+        return found
 
 
 def _children(links: Mapping[str, str]) -> dict[str, list[str]]:
@@ -244,8 +263,9 @@ def _below(key: str, children: Mapping[str, list[str]]) -> Iterable[str]:
 
 
 def _tree(
-    key: str, known: Mapping[str, dict[str, Any]], tried: Mapping[str, list[dict[str, Any]]],
+    key: str, known: Mapping[str, dict[str, Any]], tried: tuple[Mapping[str, list[dict[str, Any]]], ...],
     children: Mapping[str, list[str]], seen: frozenset[str] = frozenset(),
 ) -> Hop:  # fmt: skip
     below = [c for c in children.get(key, []) if c in known and c not in seen]
-    return Hop(known[key], tried.get(key, []), [_tree(c, known, tried, children, seen | {key}) for c in below])
+    deliveries, attempts = (rows.get(key, []) for rows in tried)
+    return Hop(known[key], deliveries, attempts, [_tree(c, known, tried, children, seen | {key}) for c in below])

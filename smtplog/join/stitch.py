@@ -20,7 +20,7 @@ from smtplog.contract import schema
 from smtplog.contract.fields import MOMENT
 from smtplog.errors import InputError
 from smtplog.formats.base import Format, Kind
-from smtplog.join import assemble, lives, named
+from smtplog.join import assemble, attempts, lives, named
 from smtplog.join.direction import PRIVATE_ONLY, Ours
 from smtplog.join.foretold import Foretold
 from smtplog.join.hops import Hops
@@ -56,6 +56,8 @@ class Batch:
     messages: pl.DataFrame | None = None
     deliveries: pl.DataFrame | None = None
     sessions: pl.DataFrame | None = None
+    attempts: pl.DataFrame | None = None
+    """At single hosts: for the story of a mail, no table of the contract."""
 
 
 @dataclass
@@ -201,10 +203,11 @@ class Stitcher:
     ) -> tuple[Callable[[], Batch], dict[str, pl.Series]]:  # fmt: skip
         """Give out what is over, to be made up when called; and the message keys of the events just added, by label."""
         keys: dict[str, pl.Series] = {}
-        messages = sessions = None
+        messages = hosts = sessions = None
         if self._threads["message"].open:
             due, life, keys = self._divide(self._threads["message"], view, added, flush=flush)
             messages = partial(assemble.messages_and_deliveries, due, life, view, self._hops.as_now())
+            hosts = partial(attempts.attempts, due, life, view)
         if self._threads["session"].open:
             due, life, _ = self._divide(self._threads["session"], view, {}, flush=flush)
             from smtplog.join import conversation  # noqa: PLC0415 - what a dialogue means takes time to load
@@ -213,7 +216,7 @@ class Stitcher:
 
         def finish() -> Batch:
             told, tries = messages() if messages else (None, None)
-            return Batch(None, told, tries, sessions() if sessions else None)
+            return Batch(None, told, tries, sessions() if sessions else None, hosts() if hosts else None)
 
         return finish, keys
 

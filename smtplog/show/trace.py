@@ -21,6 +21,8 @@ COLUMNS = {
     "deliveries": ("at", "status", "recipient", "original_recipient", "relay_name", "relay_ip", "delay_s", "is_internal",
                    "reply_code", "reply_enhanced_code", "enhanced_code", "reply_text", "detail", "reason", "actor", "source", "line",
                    "sender", "client_name", "client_ip", "helo", "auth_user"),
+    "attempts": ("at", "relay_name", "relay_ip", "reply_code", "reply_enhanced_code", "enhanced_code", "reply_text", "detail",
+                 "reason", "actor", "source", "line"),
 }  # fmt: skip
 """What eyes are shown of each table."""
 
@@ -52,7 +54,7 @@ class _Places:
 
 
 def jsonl(found: Trace, stream: IO[str]) -> None:
-    """One JSON object a line: a message with its deliveries and children, or a refusal."""
+    """One JSON object a line: a message with its deliveries, attempts at hosts and children, or a refusal."""
     for hop in found.hops():
         stream.write(json.dumps(export.in_json(_told(hop)), ensure_ascii=False) + "\n")
     for row in found.refused.iter_rows(named=True):
@@ -77,6 +79,7 @@ def _tree(hop: Hop, places: _Places) -> Tree:
     happened: list[tuple[Any, Text | Tree]] = [
         (_begin(row["at"], row), _delivery(row, places)) for row in hop.deliveries
     ]
+    happened += [(_begin(row["at"], row), _attempt(row, places)) for row in hop.attempts]
     happened += [(_begin(_first(child), child.message), _tree(child, places)) for child in hop.children]
     for _, node in sorted(happened, key=lambda one: one[0]):
         tree.add(node)
@@ -124,12 +127,27 @@ def _delivery(row: dict[str, Any], places: _Places, whence: str = "") -> Text:
     to, before = row["recipient"], row["original_recipient"]
     whom = f" <{to}>" if to is not None else ""
     was = f" (was {before})" if before and before != to else ""
-    hop = f" by {row['relay_name']}" if row["relay_name"] else ""
-    hop += f" [{row['relay_ip']}]" if row["relay_ip"] else ""
+    hop = f" by {_relay(row)}" if row["relay_name"] or row["relay_ip"] else ""
     delay = f" after {row['delay_s']:g} s" if row["delay_s"] is not None else ""
     inside = ", inside this system" if row["is_internal"] else ""
     text = Text.assemble(f"{_at(row['at'])}  ", (row["status"], render.STYLES.get(row["status"], "")))
     text.append(render.harmless(f"{whom}{was}{whence}{hop}{delay}{inside}"))
+    return _because(text, row, places)
+
+
+def _attempt(row: dict[str, Any], places: _Places) -> Text:
+    """What one host said, before the word about the delivery."""
+    host = f" {_relay(row)}" if row["relay_name"] or row["relay_ip"] else ""
+    text = Text.assemble(f"{_at(row['at'])}  ", ("tried", render.STYLES.get("deferred", "")), render.harmless(host))
+    return _because(text, row, places)
+
+
+def _relay(row: dict[str, Any]) -> str:
+    return " ".join(filter(None, (row["relay_name"], f"[{row['relay_ip']}]" if row["relay_ip"] else None)))
+
+
+def _because(text: Text, row: dict[str, Any], places: _Places) -> Text:
+    """Add what was said, what it means and where it stands."""
     said = row["reply_text"] or row["detail"]
     words = [
         str(part) for part in (row["reply_code"], row["reply_enhanced_code"] or row["enhanced_code"], said) if part
@@ -166,5 +184,6 @@ def _told(hop: Hop) -> dict[str, Any]:
     return {
         "message": hop.message,
         "deliveries": hop.deliveries,
+        "attempts": hop.attempts,
         "children": [_told(child) for child in hop.children],
     }
