@@ -202,6 +202,15 @@ def test_a_summary_of_greylisting_alone_says_whom_and_when_it_put_off(cli: Cli, 
     assert [one[-1] for one in rows if one and one[0] in ("2026-11-23", "12")] == ["2", "2"]
 
 
+def test_a_table_of_sessions_tells_what_was_refused(cli: Cli) -> None:
+    """Commands as Postfix writes them, accepted/received: a failed login does not look like one that worked."""
+    ran = cli(
+        "sessions", "samples/postfix/session-problems.log", "--year", 2026, "--format", "table", "--fields", "commands"
+    )
+
+    assert ran.rows[2:] == ["ehlo=1, mail=1, rcpt=1/2, data=1", "ehlo=1, starttls=0/1", "ehlo=1, auth=0/2"]
+
+
 def test_a_wide_table_of_refusals_says_who_was_refused(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Client and sender stand beside the recipient where there is room."""
     monkeypatch.setenv("COLUMNS", "160")

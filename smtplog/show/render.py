@@ -125,7 +125,10 @@ def cell(value: Any) -> str:
 def _element(one: Any) -> str:
     if not isinstance(one, dict):
         return cell(one)
-    for names in (("address", "status"), ("sender", "queue_id"), ("code", "message"), ("verb", "total")):
+    if "verb" in one and "total" in one:  # as Postfix writes it: accepted/received, or one number for both
+        counts = [one["total"]] if one.get("ok") in (None, one["total"]) else [one["ok"], one["total"]]
+        return f"{one['verb']}={'/'.join(map(cell, counts))}"
+    for names in (("address", "status"), ("sender", "queue_id"), ("code", "message")):
         if all(name in one for name in names):
             return " ".join(cell(one[name]) for name in names if one[name] is not None)
     return ", ".join(f"{k}={cell(v)}" for k, v in one.items() if v is not None)

@@ -39,6 +39,7 @@ _PROXIED: tuple[Step, ...] = (
     Lookup("reply_text", "status", FILTER_DISCARDED, letters=13),
     Lookup("proxy_verdict", "status", {"reject": "rejected"}),
 )
+_TLS_FAILED = ("tls-failed", "warning", "the TLS handshake failed")
 _REJECT_RULES = (
     "reject_object",
     "reject_text",
@@ -113,7 +114,14 @@ KINDS = (
         foretells=True,
     ),
     named("proxy", "proxy", "proxy_queued", steps=_PROXIED, delivers=True),
-    part("pipelining", "pipelining", "pipelining_empty", "pipelining_nested", steps=(_STAGE,)),
+    part(
+        "pipelining",
+        "pipelining",
+        "pipelining_empty",
+        "pipelining_nested",
+        steps=(_STAGE,),
+        finding=("pipelining", "error", "the client sent commands without waiting"),
+    ),
     named(
         "bare_newline",
         "bare_newline",
@@ -142,13 +150,14 @@ KINDS = (
         by=(*SMTPD, "tlsproxy"),
         steps=(_UNKNOWN, Constant("tls_call", "SSL_accept error")),
         session="part",
+        finding=_TLS_FAILED,
     ),
     fixed(
         "tls_aborted",
         by=SMTPD,
         session="part",
         message="part",
-        finding=("tls-failed", "warning", "the TLS handshake failed"),
+        finding=_TLS_FAILED,
     ),
     part("tls_not_served", steps=(WARNED,)),
     fixed("tls_setup_from", by=(*SMTPD, "tlsproxy"), session="part"),
