@@ -171,6 +171,54 @@ def test_leap_day() -> None:
     assert clocked(["Feb 29 12:00:00"], Clock(reference=at(2025, 3, 1))) == [at(2024, 2, 29, 12)]
 
 
+def test_a_leap_day_tells_the_year_wherever_it_stands() -> None:
+    """The last year not after the file's time that has the day; also where a new year begins between."""
+    late = Clock(reference=at(2026, 11, 30))
+    stamps = ["Dec 31 23:59:59", "Feb 28 23:59:59", "Feb 29 00:00:01", "Mar  1 00:00:01"]
+    times = [
+        at(2023, 12, 31, 23, 59, 59),
+        at(2024, 2, 28, 23, 59, 59),
+        at(2024, 2, 29, 0, 0, 1),
+        at(2024, 3, 1, 0, 0, 1),
+    ]
+
+    assert clocked(stamps, late) == times
+    assert clocked(stamps[1:], Clock(reference=at(2026, 11, 30))) == times[1:]
+    assert clocked(stamps[2:3], Clock(reference=at(1903, 3, 1))) == [at(1896, 2, 29, 0, 0, 1)]
+
+
+def test_days_that_are_none_are_counted_and_told(cli: Cli, tmp_path: Path) -> None:
+    """`--year` names one that has no such day: the entries are there, filters of time cannot find them, and that is said."""
+    path = write(tmp_path / "mail.log", mail("AAAA1", at(2024, 2, 28)) + mail("BBBB2", at(2024, 2, 29)))
+    said = "mail.log: entries without a time, as their stamp is no date of its year: 7;"
+    wrong, right = (cli("events", path, "--year", year, "--count") for year in (2025, 2024))
+
+    assert wrong.rows == right.rows == ["14"]
+    assert said in wrong.err
+    assert "without a time" not in right.err
+    assert cli("events", path, "--year", 2025, "--since", "2020-01-01", "--count").rows == ["7"]
+    assert cli("events", path, "--count").err.count("\n") == 1
+
+
+@pytest.mark.parametrize("block", [1, 2, 100])
+def test_the_hour_that_comes_twice_is_told_by_stamps_that_fall_back(block: int) -> None:
+    """However quiet the night; what is late by seconds is only late."""
+    stamps = [
+        "Oct 25 02:30:00",
+        "Oct 25 02:10:00",
+        "Oct 25 02:09:58",
+        "Oct 25 02:40:00",
+        "Oct 25 03:30:00",
+        "Oct 26 02:30:00",
+    ]
+    twice = [at(2026, 10, 25, 0, 30), at(2026, 10, 25, 1, 10), at(2026, 10, 25, 1, 9, 58), at(2026, 10, 25, 1, 40)]
+    after = [at(2026, 10, 25, 2, 30), at(2026, 10, 26, 1, 30)]
+
+    assert clocked(stamps, Clock(year=2026, zone="Europe/Berlin"), block) == twice + after
+    late = ["Oct 25 02:30:00", "Oct 25 02:29:57", "Oct 25 02:59:59"]
+    assert [t.hour for t in clocked(late, Clock(year=2026, zone="Europe/Berlin"), block) if t] == [0, 0, 0]
+
+
 def test_impossible_stamps_do_not_stop_the_clock() -> None:
     """`Foo 99` is no time; the lines around it keep theirs."""
     found = clocked(["Nov 23 12:00:00", "Foo 99 99:99:99", "Nov 31 12:00:00", "Nov 23 12:00:01"], Clock(year=2026))

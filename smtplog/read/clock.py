@@ -20,6 +20,10 @@ from smtplog.errors import QueryError
 from smtplog.read.envelope import NAIVE_YEAR
 
 _HALF = timedelta(minutes=30)
+_BACK = timedelta(minutes=5)
+"""Writers that wait for one another are not so late: a stamp that much before the last one means that the clock went back."""
+_LEAP_YEARS = 9
+"""Among so many years is one that has a 29 February, also about 1900 and 2100."""
 _SLACK = timedelta(days=1)
 """The zone of the log may be any, and a file be a little older than its last line."""
 
@@ -108,9 +112,9 @@ class Clock:
         late = _in_zone(naive, self.zone or "UTC", "latest")
         twice = (zoned != late).fill_null(False)
         if twice.any():
-            back = (naive.diff() <= -_HALF).fill_null(False)
+            back = (naive.diff() <= -_BACK).fill_null(False)
             if self.last is not None and naive[0] is not None:
-                back[0] = naive[0] - self.last <= -_HALF
+                back[0] = naive[0] - self.last <= -_BACK
             turn = back.cum_sum()
             begins = {int(turn[at]): 0 for at in (back & twice).arg_true()} | ({0: 0} if self.is_second else {})
             first: dict[int, int] = {}
@@ -163,9 +167,10 @@ class Clock:
         latest = self.reference.astimezone(UTC).replace(tzinfo=None) + _SLACK
         fits = (first.month, first.day, first.hour) <= (latest.month, latest.day, latest.hour)
         year = latest.year if fits else latest.year - 1
-        while (first.month, first.day) == (2, 29) and not isleap(year):
-            year -= 1
-        return year
+        leap = yearless & (naive.dt.month() == 2) & (naive.dt.day() == 29)
+        later = (turns.filter(leap.fill_null(False)) - turns[0]).unique()
+        tried = range(year, year - _LEAP_YEARS, -1)  # a day that the year has not is none that was logged
+        return next((one for one in tried if all(isleap(one + turn) for turn in later)), year)
 
 
 def _nearest(stamp: datetime, born: datetime) -> int:

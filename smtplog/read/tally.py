@@ -62,6 +62,8 @@ class Tally:
     """Entries left out because another input has them."""
     _vague: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
     """By format and program: notes that name no message. Any program may write such."""
+    _timeless: Counter[str] = field(default_factory=Counter)
+    """By source: entries of ours whose stamp is no date, such as a 29 February in a year that has none."""
 
     understood, foreign, unknown, debug, malformed = (_Count() for _ in range(5))
 
@@ -77,6 +79,7 @@ class Tally:
         ahead = f"{source}: lines lie after the time of the file; give the year of its first line with --year (year=)"
         if clock.is_ahead and ahead not in self.problems:
             self.problems.append(ahead)
+        self._count_timeless(parsed, source)
         self.notes += sum(one.frame.height for one in parsed.kinds if one.kind.is_note)
         place = entries["place"]
         for one in parsed.kinds:
@@ -117,7 +120,10 @@ class Tally:
             self.by_program[None, None, "malformed"] += odd
 
     def judge(self) -> None:
-        """At the end of a run: a file without names of programs in which nothing but notes was found is another program's."""
+        """At the end of a run: a file without names of programs in which nothing but notes was found is another program's.
+
+        And what has no time is told.
+        """
         for (name, program), n in self._vague.items():
             if program is None and self.by_program[name, program, "understood"] == n:
                 for why in ("understood", "unknown"):
@@ -125,6 +131,18 @@ class Tally:
                     self.examples.pop((name, program, why), None)
                 self.notes -= n
         self._vague.clear()
+        self.problems += [
+            f"{source}: entries without a time, as their stamp is no date of its year: {n:,}; --since, --until and --last "
+            "leave them out" for source, n in self._timeless.items()
+        ]  # fmt: skip
+        self._timeless.clear()
+
+    def _count_timeless(self, parsed: Parsed, source: str) -> None:
+        at = parsed.entries["at"]
+        if at.null_count():
+            ours = pl.Series([place.format is not None for place in parsed.places], dtype=pl.Boolean)
+            n = int((at.is_null() & ours.gather(parsed.entries["place"])).sum())
+            self._timeless.update({source: n} if n else {})
 
     def _key(self, parsed: Parsed, at: int, why: str) -> tuple[str | None, str | None, str]:
         place = parsed.places[at]
