@@ -202,6 +202,47 @@ def test_a_summary_of_greylisting_alone_says_whom_and_when_it_put_off(cli: Cli, 
     assert [one[-1] for one in rows if one and one[0] in ("2026-11-23", "12")] == ["2", "2"]
 
 
+def test_a_summary_lists_where_nothing_arrived(cli: Cli, tmp_path: Path) -> None:
+    """Destinations and next hops by attempts; what bounced stands apart from what expired, as in the totals."""
+    no = "host mx.dest.example[10.77.2.1] said: 550 5.7.26 unauthenticated (in reply to end of DATA command)"
+    lines = [
+        line
+        for n in range(3)
+        for line in mail(f"A{n}", to=f"r{n}@gone.example", said=no, status="bounced", dsn="5.7.26")
+    ]
+    lines += [f"{stamp(NOON)} mx1 postfix/qmgr[9]: B1: from=<a@src.example>, size=9, nrcpt=1 (queue active)"]
+    lines += [
+        f"{stamp(NOON)} mx1 postfix/smtp[9]: B1: to=<x@slow.example>, relay=none, delay=1, delays=0/0/1/0, dsn=4.4.1, status=deferred (connect to mx.slow.example[192.0.2.1]:25: Connection refused)"
+    ]
+    lines += [f"{stamp(NOON)} mx1 postfix/qmgr[9]: B1: from=<a@src.example>, status=expired, returned to sender"]
+    log = write(tmp_path / "log", lines + mail("C1", to="r@fine.example"))
+    told = json.loads(cli("summary", log, "--year", 2026, "--format", "json").out)
+
+    for table, names in (
+        ("domain", ["gone.example", "slow.example", "fine.example"]),
+        ("relay", ["mx.dest.example", "none"]),
+    ):
+        rows = told[table]
+        assert [row[table] for row in rows] == names
+        for status in ("deferrals", "bounced", "expired"):
+            assert sum(row[status] for row in rows) == told["totals"][status], (table, status)
+        assert sum(row["count"] for row in rows) == told["totals"]["sent"]
+    assert told["domain"][0] == {
+        "domain": "gone.example", "count": 0, "bytes": 0, "deferrals": 0, "bounced": 3, "expired": 0,
+        "delay_median_s": None, "delay_p95_s": None, "delay_max_s": None,
+    }  # fmt: skip
+    assert len(told["domain"]) == told["totals"]["recipient_domains"]
+    assert [row["domain"] for row in json.loads(cli("summary", log, "--year", 2026, "--by", "domain", "--top", 1, "--format", "json").out)["domain"]] == ["gone.example"]  # fmt: skip
+    assert (
+        "expired"
+        in cli("summary", log, "--year", 2026, "--by", "relay", "--domain", "slow.*").out.split("Next hops")[1]
+    )
+    assert (
+        "expired"
+        not in cli("summary", log, "--year", 2026, "--by", "relay", "--domain", "gone.*").out.split("Next hops")[1]
+    )
+
+
 def test_a_table_of_sessions_tells_what_was_refused(cli: Cli) -> None:
     """Commands as Postfix writes them, accepted/received: a failed login does not look like one that worked."""
     ran = cli(

@@ -27,6 +27,10 @@ STATUSES = ("delivered", "sent", "deferrals", "bounced", "expired", "rejected", 
             "cancelled", "expanded", "internal")  # fmt: skip
 TOTALS = ("received", *STATUSES)
 SUCCESS = ("delivered", "sent")
+FAILURE = {"deferrals": "deferred", "bounced": "bounced", "expired": "expired"}
+"""What else became of an attempt: as it is counted, and its status."""
+ATTEMPTS = ("count", "bytes", *FAILURE)
+"""What is told of a destination: what it took, and what it did not."""
 WITNESSES = ("server", "database")
 """Who says that a login failed. What both say is one failed login: of their two counts the larger is told."""
 _BIN = 0.01
@@ -92,12 +96,10 @@ class Summary:
     hours: _Counts = field(default_factory=lambda: _Counts(("hour",), TOTALS))
     senders: _Counts = field(default_factory=lambda: _Counts(("sender",), ("count", "bytes")))
     recipients: _Counts = field(default_factory=lambda: _Counts(("recipient",), ("count", "bytes")))
-    domains: _Counts = field(default_factory=lambda: _Counts(("domain",), ("count", "bytes", "deferrals", "bounced")))
+    domains: _Counts = field(default_factory=lambda: _Counts(("domain",), ATTEMPTS))
     delays: _Counts = field(default_factory=lambda: _Counts(("domain", "bin"), ("count", "max_delay_s")))
-    relays: _Counts = field(default_factory=lambda: _Counts(("relay",), ("count", "bytes", "deferrals", "bounced")))
-    transports: _Counts = field(
-        default_factory=lambda: _Counts(("transport",), ("count", "bytes", "deferrals", "bounced"))
-    )
+    relays: _Counts = field(default_factory=lambda: _Counts(("relay",), ATTEMPTS))
+    transports: _Counts = field(default_factory=lambda: _Counts(("transport",), ATTEMPTS))
     hosts: _Counts = field(default_factory=lambda: _Counts(("host",), ("count", "bytes")))
     relayed: _Counts = field(default_factory=lambda: _Counts(("host", "relay"), ("count", "bytes")))
     refused: _Counts = field(default_factory=lambda: _Counts(("client",), ("count", "rejected", "temp_rejected")))
@@ -169,12 +171,10 @@ class Summary:
         came = frame.filter(pl.col("status").is_in(SUCCESS))
         self.totals["bytes_delivered"] += int(came["size_bytes"].sum() or 0)
         self.recipients.add(came, pl.col("recipient"), count=pl.len(), bytes=_bytes())
-        tried = frame.filter(pl.col("status").is_in([*SUCCESS, "deferred", "bounced", "expired"]))
+        tried = frame.filter(pl.col("status").is_in([*SUCCESS, *FAILURE.values()]))
         success = pl.col("status").is_in(SUCCESS)
-        sums = {
-            "count": success.sum(), "bytes": pl.col("size_bytes").filter(success).sum().cast(pl.Int64),
-            "deferrals": (pl.col("status") == "deferred").sum(), "bounced": pl.col("status").is_in(["bounced", "expired"]).sum(),
-        }  # fmt: skip
+        sums = {"count": success.sum(), "bytes": pl.col("size_bytes").filter(success).sum().cast(pl.Int64)}
+        sums |= {name: (pl.col("status") == status).sum() for name, status in FAILURE.items()}
         domain = pl.coalesce("recipient_domain", pl.lit("(local)"))
         self.domains.add(tried, domain, **sums)
         self.relays.add(tried, pl.coalesce("relay_name", pl.lit("none")), **sums)
@@ -251,8 +251,8 @@ class Summary:
             "recipient": lambda: _top(self.recipients, top, "count"),
             "recipient_bytes": lambda: _top(self.recipients, top, "bytes"),
             "domain": lambda: self._with_delays(top),
-            "relay": lambda: _top(self.relays, top, "count"),
-            "transport": lambda: _top(self.transports, top, "count"),
+            "relay": lambda: _most_tried(self.relays, top),
+            "transport": lambda: _most_tried(self.transports, top),
             "host": lambda: _top(self.hosts, top, "count"),
             "host_bytes": lambda: _top(self.hosts, top, "bytes"),
             "relayed": lambda: _top(self.relayed, top, "count"),
@@ -283,13 +283,12 @@ class Summary:
         return {**totals, **more, **{name: counts.merged().height for name, counts in distinct.items()}, **self.tls}
 
     def _with_delays(self, top: int) -> list[dict[str, Any]]:
-        rows = _top(self.domains, top, "count")
+        rows = _most_tried(self.domains, top)
         names = [row["domain"] for row in rows]
         bins = self.delays.merged()
-        if bins.is_empty():
-            return rows
-        bins = bins.filter(pl.col("domain").is_in(names)).sort("domain", "bin")
         found: dict[str, list[tuple[float, int, float]]] = {}
+        if not bins.is_empty():
+            bins = bins.filter(pl.col("domain").is_in(names)).sort("domain", "bin")
         for domain, number, count, most in bins.iter_rows():
             found.setdefault(domain, []).append((exp((number + 0.5) * _BIN), count, most))
         for row in rows:
@@ -345,13 +344,24 @@ def _witnessed(counts: _Counts) -> _Counts:
 
 
 def _top(counts: _Counts, top: int, by: str) -> list[dict[str, Any]]:
+    return _first(counts, top, pl.col(by))
+
+
+def _most_tried(counts: _Counts, top: int) -> list[dict[str, Any]]:
+    """By attempts, whatever became of them: where everything fails is what is looked for on a bad day."""
+    return _first(counts, top, pl.sum_horizontal(pl.col("count", *FAILURE).cast(pl.Int64)))
+
+
+def _first(counts: _Counts, top: int, by: pl.Expr) -> list[dict[str, Any]]:
     whole = counts.merged()
     if whole.is_empty():
         return []
-    least = whole[by].top_k(top).min()
+    whole = whole.with_columns(by.alias("_by"))
+    least = whole["_by"].top_k(top).min()
     return (
-        whole.filter((pl.col(by) > 0) & (pl.col(by) >= least))
-        .sort([by, *counts.keys], descending=[True] + [False] * len(counts.keys), nulls_last=True)
+        whole.filter((pl.col("_by") > 0) & (pl.col("_by") >= least))
+        .sort(["_by", *counts.keys], descending=[True] + [False] * len(counts.keys), nulls_last=True)
         .head(top)
+        .drop("_by")
         .to_dicts()
     )

@@ -19,6 +19,7 @@ _TOTALS = (
     ("recipients", "recipients"), ("recipient_domains", "recipient domains"), ("connections", "connections"),
 )  # fmt: skip
 
+_ATTEMPTS = ("count", "bytes", "deferrals", "bounced", "expired")
 _SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "per_day": ("Per day", ("day", "received", "delivered", "sent", "deferrals", "bounced", "rejected", "temp_rejected")),
     "per_hour": ("Per hour of the day (UTC)", ("hour", "received", "delivered", "sent", "deferrals", "bounced", "rejected", "temp_rejected")),
@@ -27,10 +28,10 @@ _SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "recipient": ("Recipients by deliveries", ("count", "bytes", "recipient")),
     "recipient_bytes": ("Recipients by size", ("bytes", "count", "recipient")),
     "domain": (
-        "Destinations", ("count", "bytes", "deferrals", "bounced", "delay_median_s", "delay_p95_s", "delay_max_s", "domain"),
+        "Destinations by attempts", (*_ATTEMPTS, "delay_median_s", "delay_p95_s", "delay_max_s", "domain"),
     ),
-    "relay": ("Next hops", ("count", "bytes", "deferrals", "bounced", "relay")),
-    "transport": ("Transports", ("count", "bytes", "deferrals", "bounced", "transport")),
+    "relay": ("Next hops by attempts", (*_ATTEMPTS, "relay")),
+    "transport": ("Transports by attempts", (*_ATTEMPTS, "transport")),
     "host": ("Sending hosts by messages", ("count", "bytes", "host")),
     "host_bytes": ("Sending hosts by size", ("bytes", "count", "host")),
     "relayed": ("Relayed from host to host", ("count", "bytes", "host", "relay")),
@@ -48,6 +49,8 @@ _SHORT = {
     "delay_p95_s": "95 %",
     "delay_max_s": "longest",
 }
+_RARE = frozenset(("expired",))
+"""Columns that are left out where they are empty: the room is for names."""
 _WORDS = frozenset(
     ("sender", "recipient", "domain", "relay", "transport", "host", "stay", "client", "status", "reason", "text", "user", "day", "client_ip")
 )  # fmt: skip
@@ -74,6 +77,7 @@ def show(report: dict[str, Any], form: str, stream: IO[str], *, width: int | Non
         rows = report.get(name)
         if rows:
             console.print(f"\n{title}\n", style="bold")
+            columns = tuple(name for name in columns if name not in _RARE or any(row[name] for row in rows))
             console.print(
                 render.plain([_row(row, columns) for row in rows], [_SHORT.get(c, c) for c in columns], _right(columns))
             )
