@@ -138,9 +138,9 @@ def run(
 
 def _begins(one: source.Input, options: Options) -> datetime | None:
     """The time of an input's first entry, looked up in its first lines; None where it cannot be opened twice."""
-    if one.is_borrowed or one.modified is None:
+    head = source.head(one, HEAD * 100)
+    if head is None or one.modified is None:
         return None
-    head = next(source.blocks(one, HEAD * 100))
     wrapping = envelope.find(source.lines(head)["raw"].head(HEAD))
     entries = envelope.entries(head, wrapping)
     clock = Clock(options.year, options.zone, one.modified)

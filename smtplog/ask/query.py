@@ -5,9 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -278,8 +277,8 @@ def span(text: str, option: str) -> timedelta:
     return timedelta(**{_UNITS[unit]: int(number)})
 
 
-def moment(text: str, option: str, zone: str | None) -> datetime:
-    """A date or a time in ISO 8601; without an offset in the log's zone.
+def moment(text: str, option: str, zone: Callable[[], tzinfo]) -> datetime:
+    """A date or a time in ISO 8601; one without an offset is in a zone that is asked for only then.
 
     Raises:
         QueryError: it is none.
@@ -287,7 +286,7 @@ def moment(text: str, option: str, zone: str | None) -> datetime:
     try:
         at = datetime.fromisoformat(text)
         if at.tzinfo is None:
-            at = at.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
+            at = at.replace(tzinfo=zone())
         return at.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise QueryError(f"{option} {text}: write a date or time such as 2026-11-23 or 2026-11-23T08:30") from error

@@ -16,12 +16,12 @@ import polars as pl
 
 from smtplog.ask.diagnose import wording
 from smtplog.ask.query import Query
-from smtplog.contract.fields import MOMENT
 from smtplog.errors import QueryError
 from smtplog.read import secrets
 from smtplog.read.columns import Parsed
 from smtplog.read.plan import LIGHT, LOGIN, WATCHED
 from smtplog.read.source import apart
+from smtplog.read.zone import SLOT, Zone
 
 STATUSES = ("delivered", "sent", "deferrals", "bounced", "expired", "rejected", "temp_rejected", "discarded", "held",
             "cancelled", "expanded", "internal")  # fmt: skip
@@ -90,10 +90,12 @@ class Summary:
     """
 
     query: Query | None = None
+    zone: Zone = field(default_factory=Zone)
+    """Whose days and hours are told."""
     totals: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys((*TOTALS, "deferred", "bytes_received", "bytes_delivered"), 0)
     )
-    hours: _Counts = field(default_factory=lambda: _Counts(("hour",), TOTALS))
+    slots: _Counts = field(default_factory=lambda: _Counts(("slot",), TOTALS))
     senders: _Counts = field(default_factory=lambda: _Counts(("sender",), ("count", "bytes")))
     recipients: _Counts = field(default_factory=lambda: _Counts(("recipient",), ("count", "bytes")))
     domains: _Counts = field(default_factory=lambda: _Counts(("domain",), ATTEMPTS))
@@ -137,8 +139,8 @@ class Summary:
         came = frame.filter(pl.col("received_at").is_not_null() & pl.col("origin").is_in(["smtp", "local"]))
         self.totals["received"] += came.height
         self.totals["bytes_received"] += int(came["size_bytes"].sum() or 0)
-        self.hours.add(
-            came, _hour("received_at"), received=pl.len(), **dict.fromkeys(STATUSES, pl.lit(0, dtype=pl.UInt32))
+        self.slots.add(
+            came, _slot("received_at"), received=pl.len(), **dict.fromkeys(STATUSES, pl.lit(0, dtype=pl.UInt32))
         )
         self.senders.add(came, pl.col("sender"), count=pl.len(), bytes=_bytes())
         self.hosts.add(came, pl.coalesce(_CLIENT, pl.lit("(local)")), count=pl.len(), bytes=_bytes())
@@ -157,9 +159,9 @@ class Summary:
             for name in STATUSES
             if name != "internal"
         }
-        self.hours.add(
+        self.slots.add(
             frame,
-            _hour("at"),
+            _slot("at"),
             received=pl.lit(0, dtype=pl.UInt32),
             **{n: e.sum() for n, e in is_of.items()},
             internal=pl.lit(0, dtype=pl.UInt32),
@@ -237,15 +239,13 @@ class Summary:
         return replace(self.query, patterns=asked).expression("events") if is_about else None
 
     def result(self, top: int, by: Iterable[str] | None = None) -> dict[str, Any]:
-        """The report: `totals`, then one list per table, longest first."""
-        hours = self.hours.merged().cast({"hour": MOMENT})
-        out: dict[str, Any] = {"totals": self._totals()}
-        day = pl.col("hour").dt.truncate("1d")
+        """The report: `totals`, the `zone` whose days and hours are told, then one list per table, longest first."""
+        local = self.slots.merged().with_columns(self.zone.local(pl.col("slot")))
+        out: dict[str, Any] = {"totals": self._totals(), "zone": self.zone}
+        day, hour = pl.col("slot").dt.truncate("1d"), pl.col("slot").dt.hour().cast(pl.Int64)
         parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
-            "per_day": lambda: _times(hours.group_by(day.alias("day")).agg(pl.col(TOTALS).sum()), "day", "%Y-%m-%d"),
-            "per_hour": lambda: _times(
-                hours.group_by(pl.col("hour").dt.hour().cast(pl.Int64)).agg(pl.col(TOTALS).sum()), "hour", None
-            ),
+            "per_day": lambda: _times(local, day, "day", "%Y-%m-%d"),
+            "per_hour": lambda: _times(local, hour, "hour", None),
             "sender": lambda: _top(self.senders, top, "count"),
             "sender_bytes": lambda: _top(self.senders, top, "bytes"),
             "recipient": lambda: _top(self.recipients, top, "count"),
@@ -322,16 +322,16 @@ def _quantile(cells: list[tuple[float, int, float]], share: float) -> float | No
 _CLIENT = pl.coalesce("client_name", "client_ip")
 
 
-def _hour(column: str) -> pl.Expr:
-    return pl.col(column).dt.truncate("1h")
+def _slot(column: str) -> pl.Expr:
+    return pl.col(column).dt.truncate(SLOT)
 
 
 def _bytes() -> pl.Expr:
     return pl.col("size_bytes").sum().cast(pl.Int64)
 
 
-def _times(frame: pl.DataFrame, key: str, form: str | None) -> list[dict[str, Any]]:
-    frame = frame.filter(pl.col(key).is_not_null()).sort(key)
+def _times(slots: pl.DataFrame, part: pl.Expr, key: str, form: str | None) -> list[dict[str, Any]]:
+    frame = slots.drop_nulls("slot").group_by(part.alias(key)).agg(pl.col(TOTALS).sum()).sort(key)
     if form:
         frame = frame.with_columns(pl.col(key).dt.strftime(form))
     return frame.to_dicts()

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from smtplog.ask.query import Query
     from smtplog.read.options import Options
     from smtplog.read.tally import Tally
+    from smtplog.read.zone import Zone
 
 app = typer.Typer(
     help="Reads MTA logs and SMTP transcripts: filter, summarise, explain, export.",
@@ -95,7 +97,18 @@ def progress_of(inputs: list[str]) -> Iterator[Callable[[str, int], None] | None
         yield lambda _name, octets: bar.update(task, advance=octets)
 
 
-def query_of(table: str, **given: Any) -> Query:
+def zone_of(inputs: list[str], options: Options) -> Zone:
+    """The zone in which days and hours of these inputs are meant.
+
+    Raises:
+        InputError: an input cannot be read.
+    """
+    from smtplog.read import zone
+
+    return zone.of_inputs(inputs, options.zone)
+
+
+def query_of(table: str, inputs: list[str], options: Options, **given: Any) -> Query:
     """What to keep of a table, out of the arguments of a command.
 
     Raises:
@@ -103,7 +116,15 @@ def query_of(table: str, **given: Any) -> Query:
     """
     from smtplog.ask.query import FILTERS, Query, check_words, moment, span
 
-    zone = given.pop("zone", None)
+    @cache
+    def zone() -> tzinfo:
+        found = zone_of(inputs, options)
+        if found.is_of_log:
+            say(f"smtplog: --since and --until without a zone are in {found.words}")
+        elif found.is_unknown:
+            say("smtplog: --since and --until are in UTC; the zone of the first input cannot be looked up (--timezone)")
+        return found.info
+
     since, until, last = given.get("since"), given.get("until"), given.get("last")
     query = Query(
         {name: tuple(given.get(name) or ()) for name in FILTERS},

@@ -23,7 +23,10 @@ InputFormat = Annotated[
 ]
 Year = Annotated[int | None, typer.Option(help="Year of the first stamp that has none.")]
 Zone = Annotated[
-    str | None, typer.Option("--timezone", help="Zone of stamps that have none, e.g. Europe/Berlin (default UTC).")
+    str | None,
+    typer.Option(
+        "--timezone", help="Zone of stamps that have none (default UTC), and of days and hours; e.g. Europe/Berlin."
+    ),
 ]
 Idle = Annotated[str, typer.Option(help="Give a message out when it has been silent for so long.")]
 Dedupe = Annotated[
@@ -36,8 +39,10 @@ LogHost = Annotated[str | None, typer.Option(help="Host of log files that do not
 Secrets = Annotated[
     bool, typer.Option("--show-secrets", help="Show passwords of AUTH exchanges instead of masking them.")
 ]
-Since = Annotated[str | None, typer.Option(help="Only from this time on (ISO 8601).")]
-Until = Annotated[str | None, typer.Option(help="Only before this time (ISO 8601).")]
+Since = Annotated[
+    str | None, typer.Option(help="Only from this time on (ISO 8601, in the zone of --timezone or of the log).")
+]
+Until = Annotated[str | None, typer.Option(help="Only before this time (as --since).")]
 Last = Annotated[str | None, typer.Option(help="Only the last 90m, 12h, 1d, 2w of the log.")]
 Globs = list[str] | None
 Sender = Annotated[Globs, typer.Option(help="Envelope sender like this (glob, repeatable).")]

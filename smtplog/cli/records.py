@@ -35,7 +35,7 @@ def _make_query(table: str) -> Callable[..., None]:
         raw: Raw = False, form: Form = None, output: Output = None, *, reading: Given, filters: Given,
     ) -> None:  # fmt: skip
         options = options_of(**reading)
-        query = query_of(table, zone=reading["zone"], **filters)
+        query = query_of(table, inputs, options, **filters)
         from smtplog.lines import of_records
         from smtplog.pipeline import run
         from smtplog.read.tally import Tally

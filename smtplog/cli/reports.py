@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from smtplog.cli.frame import app, confess, counted_back, options_of, progress_of, query_of, say
+from smtplog.cli.frame import app, confess, counted_back, options_of, progress_of, query_of, say, zone_of
 from smtplog.cli.options import (
     EVERY_FILTER,
     FILTERS,
@@ -55,8 +55,8 @@ def summary(
 
     check_form(form, "text", "json")
     options = options_of(**reading)
-    query = counted_back(query_of("deliveries", zone=reading["zone"], **filters), inputs, options)
-    found, tally = Summary(query), Tally()
+    query = counted_back(query_of("deliveries", inputs, options, **filters), inputs, options)
+    found, tally = Summary(query, zone_of(inputs, options)), Tally()
     with progress_of(inputs) as progress:
         found.take(
             run(
@@ -121,7 +121,7 @@ def failures(
 
     check_form(form, "text", "json")
     options = options_of(**reading, rules=rules)
-    query = counted_back(query_of("deliveries", zone=reading["zone"], **filters), inputs, options)
+    query = counted_back(query_of("deliveries", inputs, options, **filters), inputs, options)
     found, tally = Failures(query, diagnose.load_rules(rules), top), Tally()
     with progress_of(inputs) as progress:
         found.take(run(inputs, found.tables(), replace(options, progress=progress), tally))
@@ -158,7 +158,7 @@ def trace(
     if "-" in inputs and (raw or grep):
         raise QueryError("trace --raw and --grep read their input twice; give a file instead of -")
     options = options_of(**reading)
-    query = counted_back(query_of("deliveries", zone=reading["zone"], **filters), inputs, options)
+    query = counted_back(query_of("deliveries", inputs, options, **filters), inputs, options)
     if query.is_open and not (subject or grep):
         raise QueryError("trace: say which mail: --queue-id, --message-id, --sender, --recipient, --subject or --grep")
     import polars as pl

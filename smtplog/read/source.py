@@ -16,7 +16,7 @@ import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -214,6 +214,24 @@ def whole(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
+
+
+def head(one: Input, size: int) -> Block | None:
+    """The beginning of an input that is to be read later; None where it cannot be looked at without taking it.
+
+    Args:
+        one: a file, or a stream that lets one look ahead, as standard input does.
+        size: octets to aim at.
+
+    Raises:
+        InputError: it cannot be opened or read.
+    """
+    if one.modified is not None:
+        return next(blocks(one, size))
+    peek = getattr(one.open(), "peek", None) if one.is_borrowed else None
+    if peek is None:
+        return None
+    return next(blocks(replace(one, open=lambda: io.BytesIO(peek(size))), size))
 
 
 def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:

@@ -21,8 +21,8 @@ _TOTALS = (
 
 _ATTEMPTS = ("count", "bytes", "deferrals", "bounced", "expired")
 _SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "per_day": ("Per day", ("day", "received", "delivered", "sent", "deferrals", "bounced", "rejected", "temp_rejected")),
-    "per_hour": ("Per hour of the day (UTC)", ("hour", "received", "delivered", "sent", "deferrals", "bounced", "rejected", "temp_rejected")),
+    "per_day": ("Per day ({zone})", ("day", "received", "delivered", "sent", "deferrals", "bounced", "rejected", "temp_rejected")),
+    "per_hour": ("Per hour of the day ({zone})", ("hour", "received", "delivered", "sent", "deferrals", "bounced", "rejected", "temp_rejected")),
     "sender": ("Senders by messages", ("count", "bytes", "sender")),
     "sender_bytes": ("Senders by size", ("bytes", "count", "sender")),
     "recipient": ("Recipients by deliveries", ("count", "bytes", "recipient")),
@@ -69,14 +69,14 @@ def show(report: dict[str, Any], form: str, stream: IO[str], *, width: int | Non
         width: columns; None: those of the terminal or of COLUMNS, else 80.
     """
     if form == "json":
-        stream.write(json_object(report) + "\n")
+        stream.write(json_object({**report, "zone": str(report["zone"])}) + "\n")
         return
     console = render.console(stream, width=width, elsewhere=80)
     _totals(console, report["totals"])
     for name, (title, columns) in _SECTIONS.items():
         rows = report.get(name)
         if rows:
-            console.print(f"\n{title}\n", style="bold")
+            console.print(f"\n{title.format(zone=report['zone'].words)}\n", style="bold")
             columns = tuple(name for name in columns if name not in _RARE or any(row[name] for row in rows))
             console.print(
                 render.plain([_row(row, columns) for row in rows], [_SHORT.get(c, c) for c in columns], _right(columns))

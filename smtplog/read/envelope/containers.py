@@ -154,6 +154,14 @@ def open_up(lines: pl.DataFrame, one: Container, inner: tuple[Envelope, ...]) ->
     return pl.concat([mine, loose.select(mine.columns)]).sort("line")
 
 
+def stamps(raw: pl.Series, one: Container) -> list[str | None]:
+    """The stamps in the prefixes of some lines, as written."""
+    if one.rule is None:
+        return []
+    found = groups(raw, head_pattern(one.rule))
+    return found["stamp_3339"].to_list() if "stamp_3339" in found.columns else []
+
+
 def _prefix(lines: pl.DataFrame, one: Container) -> pl.DataFrame:
     found = groups(lines["raw"], head_pattern(str(one.rule)))
     here = lines.with_columns(found)
