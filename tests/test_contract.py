@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import polars as pl
 import pyarrow as pa
@@ -27,7 +28,7 @@ SPELLINGS = {
     for name, kind in vars(fields).items()
     if isinstance(getattr(kind, "__metadata__", (0,))[0], fields.Spelling)
 }
-NUMBERS = ("Count", "Bytes", "Port", "Code")
+NUMBERS = ("Number", "Count", "Bytes", "Bits", "Port", "Code")
 
 
 def by_column(spelling: fields.Spelling, texts: list[str | None]) -> list[Any]:
@@ -166,6 +167,40 @@ def test_the_schema_is_the_record(record: type[records.Record]) -> None:
         if field.name.endswith(("_s", "_bytes")):
             assert field.metadata[b"unit"] in (b"seconds", b"octets")
         assert not pa.types.is_map(field.type)
+
+
+def nodes(field: pa.Field, hint: Any, doc: str | None) -> Iterator[tuple[str, pa.Field, str | None]]:
+    """A field and all that is in it: where it stands, and the doc that its record has for it."""
+    hint = schema._bare(hint)
+    yield field.name, field, doc
+    inside: list[tuple[pa.Field, Any, str | None]] = []
+    if get_origin(hint) is list:
+        element = schema._bare(get_args(hint)[0])
+        inside = [(field.type.value_field, element, getattr(element, "__doc__", None) if element in ALL else doc)]
+    elif hint in ALL:
+        assert [one.name for one in field.type] == list(hint.model_fields)
+        inside = [(one, schema._hints(hint)[one.name], hint.model_fields[one.name].description) for one in field.type]
+    for one in inside:
+        yield from ((f"{field.name}.{name}", *rest) for name, *rest in nodes(*one))
+
+
+@pytest.mark.parametrize("record", TABLES.values(), ids=TABLES)
+def test_what_stands_deep_in_the_schema_says_what_it_is_too(record: type[records.Record]) -> None:
+    """Every field inside a struct or a list has its record's doc, and the unit that its kind of value has anywhere."""
+    arrow = schema.arrow(record)
+    top = [(f, schema._hints(record)[f.name], record.model_fields[f.name].description) for f in arrow]
+    units = {"_s": "seconds", "_bytes": "octets", "_count": "count", "bits": "bits", "_at": "UTC, microseconds"}
+    found = [node for one in top for node in nodes(*one)]
+
+    for where, field, doc in found:
+        assert doc, where
+        assert field.metadata[b"doc"].decode() == doc, where
+        unit = field.metadata.get(b"unit", b"").decode()
+        assert unit in {"", *units.values()}, where
+        assert all(unit == word for ending, word in units.items() if where.endswith(ending)), where
+        assert (unit == units["_at"]) == pa.types.is_timestamp(field.type), where
+    assert len(found) > len(arrow) or record in (Event, Delivery)
+    assert pl.DataFrame(schema=schema.of(record)).to_arrow().schema.equals(arrow)  # docs change no type
 
 
 @pytest.mark.parametrize("record", TABLES.values(), ids=TABLES)

@@ -115,6 +115,12 @@ def test_the_schema_travels_with_the_file(datasets: Path) -> None:
         assert file.metadata.row_group(0).column(0).compression == "ZSTD"
     deliveries = pq.read_schema(next((datasets / "deliveries").glob("*.parquet")))
     assert deliveries.field("delay_s").metadata[b"unit"] == b"seconds"
+    assert deliveries.field("at").metadata[b"unit"] == b"UTC, microseconds"
+    tls = pq.read_schema(next((datasets / "sessions").glob("*.parquet"))).field("tls").type
+    assert tls.field("bits").metadata == {b"doc": b"bits used", b"unit": b"bits"}
+    recipients = pq.read_schema(next((datasets / "messages").glob("*.parquet"))).field("recipients").type
+    assert recipients.value_field.metadata[b"doc"] == b"The result for one recipient of a message."
+    assert recipients.value_type.field("last_at").metadata == {b"doc": b"last attempt", b"unit": b"UTC, microseconds"}
 
 
 def test_an_empty_table_is_a_table(tmp_path: Path) -> None:

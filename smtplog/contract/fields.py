@@ -8,7 +8,7 @@ That a number is made of digits, and of how many, is the grammar's word: nothing
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -21,11 +21,12 @@ Cast = Callable[[pl.Expr], pl.Expr]
 
 @dataclass(frozen=True)
 class Spelling:
-    """How one kind of value is held in a column and made out of captured text."""
+    """How one kind of value is held in a column and made out of captured text; `unit` is what it is counted or told in."""
 
     dtype: pl.DataType
     of_text: Parse
     of_column: Cast
+    unit: str | None = None
 
 
 def _address(text: str) -> str:
@@ -73,7 +74,7 @@ _LOWER = Spelling(pl.String(), str.lower, lambda e: e.str.to_lowercase())
 _WHOLE = Spelling(pl.Int64(), int, lambda e: e.cast(pl.Int64, strict=False))
 _NUMBER = Spelling(pl.Float64(), float, lambda e: e.cast(pl.Float64, strict=False))
 _FLAG = Spelling(pl.Boolean(), lambda text: text == "true", lambda e: e == "true")
-_TIME = Spelling(MOMENT, datetime.fromisoformat, lambda e: e.str.to_datetime(time_zone="UTC"))
+_TIME = Spelling(MOMENT, datetime.fromisoformat, lambda e: e.str.to_datetime(time_zone="UTC"), unit="UTC, microseconds")
 
 Text = Annotated[str, _TEXT]
 Lower = Annotated[str, _LOWER]
@@ -83,11 +84,13 @@ NextHop = Annotated[str, _absent("none")]
 QueueId = Annotated[str, _absent("NOQUEUE")]
 MessageId = Annotated[str, Spelling(pl.String(), _bare_id, _bare_id_column)]
 EnhancedCode = Annotated[str, _TEXT]
-Count = Annotated[int, _WHOLE]
-Bytes = Annotated[int, _WHOLE]
+Number = Annotated[int, _WHOLE]
+Count = Annotated[int, replace(_WHOLE, unit="count")]
+Bytes = Annotated[int, replace(_WHOLE, unit="octets")]
+Bits = Annotated[int, replace(_WHOLE, unit="bits")]
 Port = Annotated[int, _WHOLE]
 Code = Annotated[int, _WHOLE]
-Seconds = Annotated[float, _NUMBER]
+Seconds = Annotated[float, replace(_NUMBER, unit="seconds")]
 Ratio = Annotated[float, _NUMBER]
 Flag = Annotated[bool, _FLAG]
 Timestamp = Annotated[datetime, _TIME, PlainSerializer(stamp, when_used="json")]

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from smtplog.contract.fields import (
     Address,
+    Bits,
     Bytes,
     Code,
     Count,
@@ -21,6 +22,7 @@ from smtplog.contract.fields import (
     Lower,
     MessageId,
     NextHop,
+    Number,
     Port,
     QueueId,
     Ratio,
@@ -54,7 +56,7 @@ class Provenance(Record):
     """Where a record comes from: on every record."""
 
     source: Text = _must("the input as given; - for standard input")
-    line: Count = _must("first physical line, from 1")
+    line: Number = _must("first physical line, from 1")
     format: Text | None = _of("which format wrote it: postfix, exim, transcript ...")
     host: HostName | None = _of("who logged it")
 
@@ -82,7 +84,7 @@ class Finding(Record):
     severity: Text = _must("error, warning or info")
     message: Text = _must("what is the matter")
     hint: Text | None = _of("what to do")
-    evidence_line: Count | None = _of("physical line of the evidence")
+    evidence_line: Number | None = _of("physical line of the evidence")
     evidence: Text | None = _of("the evidence itself")
 
 
@@ -91,7 +93,7 @@ class Tls(Record):
 
     version: Text | None = _of("TLSv1.3 ...")
     cipher: Text | None = _of("cipher suite as logged")
-    bits: Count | None = _of("bits used")
+    bits: Bits | None = _of("bits used")
     trust: Text | None = _of("Anonymous, Untrusted, Trusted, Verified")
     sni: Text | None = _of("server name the client asked for")
 
@@ -193,7 +195,7 @@ class Event(Provenance):
     is_zone_assumed: Flag = _no("the stamp has no zone")
     instance: Text | None = _of("syslog name: postfix, postfix-out")
     service: Text | None = _of("smtpd, submission/smtpd, smtp ...")
-    pid: Count | None = _of("process id")
+    pid: Number | None = _of("process id")
     queue_id: QueueId | None = _of("queue id")
     message_key: Text | None = _of("the message it belongs to")
     session_key: Text | None = _of("the session it belongs to")
@@ -302,7 +304,7 @@ class Delivery(Provenance):
     recipient_domain: Lower | None = _of("in lower case")
     status: Text = _must("delivered, sent, deferred, bounced, expired, rejected ...")
     is_final: Flag = _must("no further attempt follows")
-    attempt: Count | None = _of("from 1")
+    attempt: Number | None = _of("from 1")
     client_name: HostName | None = _of("of the session, for refusals; of the message otherwise")
     client_ip: HostName | None = _of("of the session, for refusals; of the message otherwise")
     helo: Text | None = _of("HELO or EHLO name")

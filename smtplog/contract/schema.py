@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 VERSION = "1"
 """Version of the record contract: raised when a name or a type changes, not when a field is added."""
-
-_UNITS = {"_s": "seconds", "_bytes": "octets", "_at": "UTC, microseconds", "_count": "count"}
 
 
 def _spelling(hint: Any) -> Spelling | None:
@@ -67,17 +66,34 @@ def spellings(record: type[BaseModel]) -> dict[str, Spelling]:
     return {name: spelling for name, spelling in found.items() if spelling}
 
 
-def _field_metadata(record: type[Record], name: str) -> dict[bytes, bytes]:
-    unit = next((unit for ending, unit in _UNITS.items() if name.endswith(ending)), None)
-    doc = {b"doc": (record.model_fields[name].description or "").encode()}
-    return doc | ({b"unit": unit.encode()} if unit else {})
+def _fields(record: type[BaseModel], plain: Iterable[pa.Field]) -> list[pa.Field]:
+    """The fields of a record with what is known of them: the docs of the record, the units of the kinds of its values."""
+    about = {name: str(field.description) for name, field in record.model_fields.items()}
+    return [_told(field, _hints(record)[field.name], about[field.name]) for field in plain]
+
+
+def _told(field: pa.Field, hint: Any, doc: str) -> pa.Field:
+    """A field and all that is in it, with its doc and unit; an element of a list has the doc of its record, else of the list."""
+    import pyarrow as pa  # noqa: PLC0415 - see `arrow`
+
+    hint = _bare(hint)
+    spelling = _spelling(hint)
+    if get_origin(hint) is list:
+        inside = _bare(get_args(hint)[0])
+        is_record = isinstance(inside, type) and issubclass(inside, BaseModel)
+        element = _told(field.type.value_field, inside, str(inside.__doc__) if is_record else doc)
+        field = field.with_type(pa.large_list(element))
+    elif isinstance(hint, type) and issubclass(hint, BaseModel):
+        field = field.with_type(pa.struct(_fields(hint, field.type)))
+    unit = {b"unit": spelling.unit.encode()} if spelling and spelling.unit else {}
+    return field.with_metadata({b"doc": doc.encode()} | unit)
 
 
 @cache
 def arrow(record: type[Record]) -> pa.Schema:
-    """The Arrow schema of a record: types, and in the metadata each field's doc and unit, and the contract's version."""
+    """The Arrow schema of a record: types, and in the metadata each field's doc and unit, however deep it stands, and the contract's version."""
     import pyarrow as pa  # noqa: PLC0415 - only an export needs it, and it takes long to load
 
     plain = pl.DataFrame(schema=of(record)).to_arrow().schema
-    fields = [plain.field(name).with_metadata(_field_metadata(record, name)) for name in plain.names]
-    return pa.schema(fields, {b"smtplog.contract": VERSION.encode(), b"smtplog.record": record.__name__.encode()})
+    about = {b"smtplog.contract": VERSION.encode(), b"smtplog.record": record.__name__.encode()}
+    return pa.schema(_fields(record, plain), about)
