@@ -66,26 +66,22 @@ def _records(batches: Generator[Frames], table: str, record: type[R]) -> Generat
 
 def _given(source: Given) -> list[Any]:
     """A path or an open file is one input; a list of paths or open files several; any other iterable holds lines."""
-    if isinstance(source, (list, tuple)) and source and all(map(_is_input, source)):
+    if isinstance(source, (list, tuple)) and any(one != "" for one in source) and all(map(_is_input, source)):
         return list(source)
     return [source]
 
 
 def _is_input(item: Any) -> bool:
-    """Text in a list is a path when there is no blank in it: a log line has one behind its stamp."""
-    return (
-        hasattr(item, "read")
-        or isinstance(item, PathLike)
-        or (isinstance(item, str) and item != "" and not set(item) & set(" \n"))
-    )
+    """Text in a list is a path when there is no blank in it, as a log line has one behind its stamp; empty text an empty one."""
+    return hasattr(item, "read") or isinstance(item, PathLike) or (isinstance(item, str) and not set(item) & set(" \n"))
 
 
 def events(source: Given, **options: Unpack[Reading]) -> Run[Event]:
     """Every understood entry of a source, in its order.
 
     Args:
-        source: a path, a directory or a glob; an open file; an iterable of lines; or a list of paths or open files
-            (a path with a blank in it as a `Path`). The text of a log is given as `text.splitlines()`, its octets as
+        source: a path, a directory or a glob; an open file whose reading waits for what is to come; an iterable of
+            lines; or a list of paths or open files (a path with a blank in it as a `Path`). The text of a log is given as `text.splitlines()`, its octets as
             `io.BytesIO(octets)`.
         options: the fields of `Options` by name.
 

@@ -8,6 +8,7 @@ import gc
 import gzip
 import io
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -84,6 +85,17 @@ def test_whatever_reads_like_a_file_is_one(log: Path, tmp_path: Path) -> None:
     assert all(one.drop("source").equals(found[0].drop("source")) for one in found)
 
 
+class Shaped:
+    """Reads like a file, and gives always the same."""
+
+    def __init__(self, what: object) -> None:
+        self.what = what
+
+    def read(self, _: int) -> object:
+        """That, whatever it is."""
+        return self.what
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
@@ -91,7 +103,19 @@ def test_whatever_reads_like_a_file_is_one(log: Path, tmp_path: Path) -> None:
         (3, "int: nothing to read"),
         (b"a line", "io.BytesIO for octets"),
         ([1, 2], "int: no line of text"),
-        ({Path("a"), Path("b")}, "Path: no line of text or octets; several files are given as a list"),
+        ({Path("a"), Path("b")}, "set: its lines have no order; give lines or several files as a list"),
+        ({"a.log", "b.log"}, "set: its lines have no order; give lines or several files as a list"),
+        (iter([Path("a")]), "Path: no line of text or octets; several files are given as a list"),
+        ((name for name in (__file__, "x")), f"{__file__}: a file, where a line of a log was expected"),
+        (
+            [__file__, "a name with blanks.log"],
+            "several files are given as a list, a name with a blank in it as a Path",
+        ),
+        ("", "an empty path names nothing"),
+        ([__file__, ""], "an empty path names nothing"),
+        (Shaped(3), "its read() gives int, neither octets nor text"),
+        (Shaped(None), "does not wait for more"),
+        (io.TextIOWrapper(io.BytesIO(b"\xe9\n"), "utf-8"), "best as octets"),
         ("\n".join(mail() * 9), "given as text.splitlines()"),
         ("a\0b", "no such file"),
     ],
@@ -102,6 +126,37 @@ def test_what_is_no_source_is_refused(source: Any, said: str) -> None:
         list(smtplog.events(source, year=2026))
 
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("mode", ["w", "wb", "ab", "x"])
+def test_a_file_opened_to_be_written_is_refused(tmp_path: Path, mode: str) -> None:
+    """It is no empty log; neither is one that was closed."""
+    with (tmp_path / "mail.log").open(mode) as stream, pytest.raises(InputError, match=r"mail\.log: it cannot be read"):
+        list(smtplog.events(stream, year=2026))
+    write(tmp_path / "mail.log", mail())
+    with (tmp_path / "mail.log").open("rb") as closed:
+        pass
+    with pytest.raises(InputError, match="closed file; open it"):
+        list(smtplog.events(closed, year=2026))
+
+
+@pytest.mark.parametrize(("mode", "buffering"), [("rb", 0), ("rb", -1), ("r", -1)])
+def test_a_pipe_that_does_not_wait_is_refused(mode: str, buffering: int) -> None:
+    """Nothing there yet is not the end: an error, also after some lines, and none once the writer has gone."""
+    data = "".join(f"{line}\n" for line in mail()).encode()
+    for before in (b"", data):
+        out, into = os.pipe()
+        os.set_blocking(out, False)
+        os.write(into, before)
+        with os.fdopen(out, mode, buffering) as pipe, pytest.raises(InputError, match="does not wait for more"):
+            list(smtplog.events(pipe, year=2026))
+        os.close(into)
+    out, into = os.pipe()
+    os.write(into, data)
+    os.close(into)
+    os.set_blocking(out, mode == "r")  # of a text that does not wait, end and pause look the same
+    with os.fdopen(out, mode, buffering) as pipe:
+        assert len(list(smtplog.events(pipe, year=2026))) == 7
 
 
 def test_half_a_letter_is_text_too() -> None:
@@ -200,7 +255,7 @@ def test_records_come_back_as_they_were(log: Path, table: str) -> None:
     [
         ("year", "2026"), ("year", 2026.0), ("zone", 3), ("reference", datetime(2026, 1, 1)), ("reference", "2026"),
         ("idle", 5), ("idle", "5d"), ("idle", None), ("idle", timedelta(-1)), ("log_host", 5), ("dedupe", True),
-        ("local_domains", "example.org"), ("local_networks", [1]), ("show_secrets", "no"), ("rules", 1),
+        ("local_domains", "example.org"), ("local_networks", [1]), ("show_secrets", "no"), ("rules", 1), ("rules", ""),
         ("block_bytes", 0), ("block_bytes", -5), ("threads", 0), ("watch", 1), ("input_format", 3),
     ],
 )  # fmt: skip

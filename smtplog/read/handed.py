@@ -49,15 +49,50 @@ class Recoded(io.BufferedIOBase):
         return self._decoder.decode(b"", final=True).encode()
 
 
-class Text(io.RawIOBase):
-    """A stream of text read like a binary file."""
+class Handed:
+    """A stream that somebody else opened, of octets or of text, read like a binary file.
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    Args:
+        name: what it is called in messages.
+        stream: has a `read(size)`.
+    """
+
+    def __init__(self, name: str, stream: Any) -> None:
+        self._name, self._stream = name, stream
 
     def read(self, size: int = -1) -> bytes:
-        """At most so many letters."""
-        return octets(self._stream.read(size))
+        """At most so many octets, or letters of a text.
+
+        Raises:
+            InputError: it is closed, opened to be written, does not wait for what is to come, or gives neither octets nor
+                text; or a text of it is none in the encoding it was opened with.
+        """
+        try:
+            data = self._stream.read(size)
+        except (ValueError, TypeError) as error:  # io.UnsupportedOperation is a ValueError too
+            why = str(error).rstrip(".")
+            raise InputError(
+                f"{self._name}: it cannot be read: {why}; open it for reading, best as octets (mode rb)"
+            ) from error
+        except BlockingIOError:
+            data = None
+        if data is None or (data == "" and not _waits(self._stream)):
+            raise InputError(
+                f"{self._name}: there is nothing to read yet, and it does not wait for more; make it: os.set_blocking(fd, True)"
+            )
+        if isinstance(data, str):
+            return octets(data)
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise InputError(f"{self._name}: its read() gives {type(data).__name__}, neither octets nor text")
+        return data if isinstance(data, bytes) else bytes(data)
+
+
+def _waits(stream: Any) -> bool:
+    """Does reading wait for what is to come? Of a text that does not, the end looks like a pause."""
+    try:
+        return os.get_blocking(stream.fileno())
+    except (AttributeError, OSError, TypeError, ValueError):  # nothing that the system has opened
+        return True
 
 
 class Lines:
@@ -65,16 +100,27 @@ class Lines:
 
     def __init__(self, lines: Iterable[str | bytes]) -> None:
         self._lines = iter(lines)
+        self._is_begun = False
 
     def read(self, size: int) -> bytes:
-        """Whole lines, at least so many octets until there are no more."""
+        """Whole lines, at least so many octets until there are no more.
+
+        Raises:
+            InputError: what comes is no line, or the first is the path of a file.
+        """
         out, length = [], 0
         for line in self._lines:
             if not isinstance(line, (str, bytes)):
-                raise InputError(f"{type(line).__name__}: no line of text or octets; several files are given as a list")
+                raise InputError(f"{type(line).__name__}: no line of text or octets; {_SEVERAL}")
+            if not self._is_begun and os.path.isfile(line):  # noqa: PTH113 - any line: `Path` takes no octets
+                raise InputError(f"{os.fsdecode(line)}: a file, where a line of a log was expected; {_SEVERAL}")
+            self._is_begun = True
             data = line if isinstance(line, bytes) else octets(line)
             out.append(data if data.endswith(b"\n") else data + b"\n")
             length += len(out[-1])
             if length >= size:
                 break
         return b"".join(out)
+
+
+_SEVERAL = "several files are given as a list, a name with a blank in it as a Path"

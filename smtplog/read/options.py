@@ -65,7 +65,7 @@ _SENSE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("local_domains", _are_texts, 'several names, such as ("example.org",)'),
     ("local_networks", _are_texts, 'several networks, such as ("192.0.2.0/24",)'),
     ("show_secrets", lambda choice: isinstance(choice, bool), "True or False"),
-    ("rules", lambda path: isinstance(path, (str, os.PathLike)), "the path of a file"),
+    ("rules", lambda path: isinstance(path, (str, os.PathLike)) and path != "", "the path of a file"),
     ("block_bytes", _is_number, "a number of octets above 0"),
     ("threads", _is_number, "a number above 0"),
     ("watch", callable, "a function"),

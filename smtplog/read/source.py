@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 import polars as pl
 
 from smtplog.errors import InputError
 from smtplog.read import rotation
-from smtplog.read.handed import Lines, Recoded, Text
+from smtplog.read.handed import Handed, Lines, Recoded
 
 BLOCK_BYTES = 30 * 1024 * 1024
 """Below 32 MiB the C library keeps such memory for the next block instead of giving it back (mallopt(3))."""
@@ -53,6 +53,7 @@ class Input:
     name: str
     open: Opener
     modified: datetime | None = None
+    """None: it can be read only once."""
     is_borrowed: bool = False
 
 
@@ -123,7 +124,7 @@ def inputs(given: Iterable[Any]) -> list[Input]:
         given: paths, globs, directories (their files but `ANSWERS`, oldest rotation first), `-`, open files, iterables of lines.
 
     Raises:
-        InputError: nothing there, no leave, a directory without files, or nothing that can be read at all.
+        InputError: nothing there, no leave, an empty path, a directory without files, or nothing that can be read at all.
     """
     return [one for item in given for one in _spell_out(item)]
 
@@ -132,20 +133,44 @@ def _spell_out(item: Any) -> list[Input]:
     if isinstance(item, Input):
         return [item]
     if item == "-":
-        return [Input("-", lambda: sys.stdin.buffer, is_borrowed=True)]
+        return [Input("-", lambda: Handed("-", standard_input().buffer), is_borrowed=True)]  # type: ignore[arg-type, return-value]
     if isinstance(item, (str, os.PathLike)):
         return _paths(str(os.fspath(item)))
     name = str(getattr(item, "name", "-"))
     if hasattr(item, "read"):
-        return [Input(name, lambda: Text(item) if isinstance(item.read(0), str) else item, is_borrowed=True)]  # type: ignore[arg-type, return-value]
+        return [Input(name, lambda: Handed(name, item), is_borrowed=True)]  # type: ignore[arg-type, return-value]
     if isinstance(item, (bytes, bytearray, memoryview)) or not isinstance(item, Iterable):
         raise InputError(
             f"{type(item).__name__}: nothing to read; give a path, an open file (io.BytesIO for octets) or lines of text"
         )
+    if isinstance(item, (set, frozenset)):
+        raise InputError(f"{type(item).__name__}: its lines have no order; give lines or several files as a list")
     return [Input(name, lambda: Lines(item), is_borrowed=True)]  # type: ignore[arg-type, return-value]
 
 
+def standard_input() -> TextIO:
+    """Where a program is piped into.
+
+    Raises:
+        InputError: whoever started this one has closed it.
+    """
+    if sys.stdin is None:
+        raise InputError("-: standard input is closed; pipe the log in or name a file")
+    return sys.stdin
+
+
+def only_once(given: Iterable[Any]) -> list[str]:
+    """The names of those inputs that are gone when they have been read: standard input, pipes, what a program handed in.
+
+    Raises:
+        InputError: see `inputs`.
+    """
+    return [one.name for one in inputs(given) if one.modified is None]
+
+
 def _paths(given: str) -> list[Input]:
+    if not given:
+        raise InputError("an empty path names nothing (a variable that is not set?); a dot is the current folder")
     try:
         return [_file(p) for p in _files(given)]
     except OSError as error:
