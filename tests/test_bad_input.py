@@ -62,6 +62,66 @@ def test_a_missing_file(cli: Cli, tmp_path: Path, command: str) -> None:
         list(smtplog.events(tmp_path / "nowhere.log"))
 
 
+@pytest.mark.parametrize(
+    "command", ["events", "deliveries --raw", "summary", "check", "trace --sender *", "transcript"]
+)
+def test_an_empty_path_is_not_the_current_folder(
+    cli: Cli, log: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """A variable that a script forgot to set: exit 2, alone or beside a good input, and nothing is read."""
+    monkeypatch.chdir(log.parent)
+    name, *options = command.split()
+    for inputs in [[""]] + [[log, ""]] * (name != "transcript"):
+        ran = cli(name, *inputs, *options)
+
+        assert (ran.code, ran.out) == (2, "")
+        assert "an empty path names nothing" in ran.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "events -o",
+        "export -o",
+        "export -o out --state",
+        "failures --rules",
+        "failures --suppressions",
+        "explain x --rules",
+    ],
+)
+def test_an_empty_path_of_an_option_is_refused(
+    cli: Cli, log: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Neither standard output nor the current folder is meant, and nothing is written."""
+    monkeypatch.chdir(log.parent)
+    ran = cli(*command.split(), "", *([] if command.startswith("explain") else [log]))
+
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{command.rsplit(maxsplit=1)[-1]}" in ran.err
+    assert "an empty path names nothing" in ran.err
+    assert [one.name for one in log.parent.iterdir()] == ["mail.log"]
+
+
+def test_a_state_that_is_a_folder(cli: Cli, log: Path, tmp_path: Path) -> None:
+    """The message names --state, not the folder of the tables, and nothing is made."""
+    ran = cli("export", log, "-o", tmp_path / "out", "--state", tmp_path)
+
+    assert ran.code == 2
+    assert ran.err.startswith(f"smtplog: --state {tmp_path}: Is a directory; name a file for it")
+    assert [one.name for one in tmp_path.iterdir()] == ["mail.log"]
+
+
+@pytest.mark.parametrize("command", ["events -", "explain -", "explain - --format jsonl", "transcript -", "check -"])
+def test_a_closed_standard_input_is_said(command: str) -> None:
+    """Exit 2 and a sentence; it is no empty log."""
+    ran = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m smtplog {command} <&-"], capture_output=True, cwd=TOP, check=False
+    )
+
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert ran.stderr.startswith(b"smtplog: -: standard input is closed; pipe the log in")
+
+
 def test_one_missing_file_among_good_ones(cli: Cli, log: Path) -> None:
     """It is said before anything is read: no half answer."""
     ran = cli("deliveries", log, "nowhere.log")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +20,10 @@ from smtplog.contract.records import TABLES
 from smtplog.lines import Marks, lines_of, lines_with
 from smtplog.pipeline import Options, run
 from smtplog.show.export import Shelf
-from tests.conftest import SAMPLES, Ran, write
+from tests.conftest import SAMPLES, TOP, Ran, write
 
 Cli = Callable[..., Ran]
+SELF = f"{sys.executable} -m smtplog"
 LOG = """\
 Nov 23 08:00:00 mx1 postfix/smtpd[1]: connect from c.example[192.0.2.1]
 Nov 23 08:00:00 mx1 postfix/smtpd[1]: NOQUEUE: reject: RCPT from c.example[192.0.2.1]: 550 5.1.1 <no@d.example>: Recipient \
@@ -179,6 +183,47 @@ def test_lines_behind_records_need_a_file(cli: Cli, table: str) -> None:
 
     assert ran.code == 2
     assert "give a file instead of -" in ran.err
+
+
+TWICE = [
+    "sessions --raw",
+    "messages --raw",
+    "deliveries --raw",
+    "summary --last 1d",
+    "failures --last 1d",
+    "trace --sender * --last 1d",
+    "trace --sender * --raw",
+    "trace --grep x",
+]
+"""What reads its inputs twice."""
+
+
+@pytest.mark.parametrize("command", TWICE)
+def test_a_pipe_by_name_is_not_read_twice(cli: Cli, log: Path, tmp_path: Path, command: str) -> None:
+    """A FIFO, beside a file or alone, is refused like `-` before anything of it is read: nobody need write into it."""
+    os.mkfifo(tmp_path / "fifo")
+    name, *options = command.split()
+    for inputs in ([tmp_path / "fifo"], [log, tmp_path / "fifo"]):
+        ran = cli(name, *inputs, *options)
+
+        assert (ran.code, ran.out) == (2, "")
+        assert f"; give a file instead of {tmp_path / 'fifo'}" in ran.err
+    assert cli(name, log, *options, "--year", 2026).code < 2
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="a system without /dev/stdin")
+def test_a_pipe_that_the_shell_made_is_not_read_twice(log: Path) -> None:
+    """`/dev/stdin` and `<(...)` are refused where they are pipes; a file behind `/dev/stdin` is a file."""
+    for command, code, said in (
+        (f"cat {log} | {SELF} summary /dev/stdin --year 2026 --last 1d", 2, "instead of /dev/stdin, or --since"),
+        (f"{SELF} failures <(cat {log}) --year 2026 --last 1d", 2, "give a file instead of /dev/fd/"),
+        (f"{SELF} deliveries /dev/stdin --raw --year 2026 < {log}", 0, ""),
+        (f"cat {log} | {SELF} deliveries /dev/stdin --year 2026 --last 1d", 0, ""),
+    ):
+        ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=TOP, check=False)
+
+        assert (ran.returncode, bool(ran.stdout)) == (code, code == 0), ran.stderr
+        assert said in ran.stderr
 
 
 @pytest.mark.parametrize("scene", ["postfix/content-filter", "postfix/requeued", "postfix/lmtp", "exim/refusals"])

@@ -138,6 +138,19 @@ def query_of(table: str, inputs: list[str], options: Options, **given: Any) -> Q
     return query
 
 
+def check_twice(why: str, inputs: list[str], otherwise: str = "") -> None:
+    """Refuse what is gone when it has been read.
+
+    Raises:
+        QueryError: `why`, and which input cannot be read twice.
+    """
+    from smtplog.read.source import only_once
+
+    passing = only_once(inputs)
+    if passing:
+        raise QueryError(f"{why}; give a file instead of {passing[0]}{otherwise}")
+
+
 def counted_back(query: Query, inputs: list[str], options: Options) -> Query:
     """`--last` as a beginning, for answers that cannot wait for the end of the log: that is looked up first.
 
@@ -146,8 +159,7 @@ def counted_back(query: Query, inputs: list[str], options: Options) -> Query:
     """
     if query.last is None:
         return query
-    if "-" in inputs:
-        raise QueryError("--last reads the input twice here; give a file instead of -, or --since")
+    check_twice("--last reads its input twice here", inputs, ", or --since")
     from smtplog.lines import end_of
 
     end = end_of(inputs, options)

@@ -10,6 +10,23 @@ from typing import Annotated, Any
 
 import typer
 
+
+def named(text: str) -> str:
+    """A path that names something.
+
+    Raises:
+        typer.BadParameter: it is empty; `Path` would take it for the current folder.
+    """
+    if not text:
+        raise typer.BadParameter("an empty path names nothing (a variable that is not set?)")
+    return text
+
+
+def path(text: str) -> Path:
+    """`named` as a `Path`."""
+    return Path(named(text))
+
+
 Inputs = Annotated[
     list[str],
     typer.Argument(
@@ -75,10 +92,20 @@ Raw = Annotated[bool, typer.Option("--raw", help="Print the log lines behind wha
 Form = Annotated[
     str | None, typer.Option("--format", help="table, jsonl or csv (default: table on a terminal, else jsonl).")
 ]
-Output = Annotated[str | None, typer.Option("-o", "--output", help="Write to this file instead of standard output.")]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "-o", "--output", parser=named, metavar="<path>", help="Write to this file instead of standard output."
+    ),
+]
 Rules = Annotated[
     Path | None,
-    typer.Option("--rules", help="File of your own diagnosis rules (TOML), tried before the built-in ones."),
+    typer.Option(
+        "--rules",
+        parser=path,
+        metavar="<path>",
+        help="File of your own diagnosis rules (TOML), tried before the built-in ones.",
+    ),
 ]
 
 Group = Mapping[str, tuple[Any, Any]]

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from smtplog.cli.frame import app, confess, options_of, progress_of, query_of, say, spare
+from smtplog.cli.frame import app, check_twice, confess, options_of, progress_of, query_of, say, spare
 from smtplog.cli.options import (
     EVERY_FILTER,
     SHOWING,
@@ -23,9 +23,9 @@ from smtplog.cli.options import (
     Output,
     Raw,
     Sort,
+    path,
     shared,
 )  # fmt: skip
-from smtplog.errors import QueryError
 
 
 def _make_query(table: str) -> Callable[..., None]:
@@ -42,8 +42,8 @@ def _make_query(table: str) -> Callable[..., None]:
         from smtplog.show.answer import Answer
 
         twice = raw and table != "events"
-        if twice and "-" in inputs:
-            raise QueryError(f"{table} --raw reads its input twice; give a file instead of -")
+        if twice:
+            check_twice(f"{table} --raw reads its input twice", inputs)
         answer = Answer(
             table, query, fields=fields, sort=sort, limit=limit, count=count, raw=raw, form=form, output=output,
             behind=partial(of_records, inputs, options, table) if twice else None,
@@ -76,14 +76,22 @@ def export(
     inputs: Inputs,
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", help="Folder for the datasets; without --state older ones there are replaced."),
+        typer.Option(
+            "-o",
+            "--output",
+            parser=path,
+            metavar="<path>",
+            help="Folder for the datasets; without --state older ones there are replaced.",
+        ),
     ],
     tables: Annotated[str, typer.Option(help="Which tables, comma-separated.")] = "events,sessions,messages,deliveries",
     partition_by: Annotated[str | None, typer.Option(help="date: Hive partitions by day (UTC).")] = None,
     state: Annotated[
         Path | None,
         typer.Option(
-            help="File that keeps what is still open, and how far each file was read, until the next run, which adds its rows."
+            parser=path,
+            metavar="<path>",
+            help="File that keeps what is still open, and how far each file was read, until the next run, which adds its rows.",
         ),
     ] = None,
     *,

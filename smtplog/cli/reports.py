@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from smtplog.cli.frame import app, confess, counted_back, options_of, progress_of, query_of, say, zone_of
+from smtplog.cli.frame import app, check_twice, confess, counted_back, options_of, progress_of, query_of, say, zone_of
 from smtplog.cli.options import (
     EVERY_FILTER,
     FILTERS,
@@ -21,6 +21,7 @@ from smtplog.cli.options import (
     Rules,
     Secrets,
     Width,
+    named,
     shared,
     some,
 )  # fmt: skip
@@ -83,6 +84,7 @@ def explain(
     from smtplog.ask import diagnose
     from smtplog.ask.explain import explain as ask
     from smtplog.ask.explain import explain_jsonl
+    from smtplog.read.source import standard_input
     from smtplog.show import explain as show
     from smtplog.show.render import check_form
 
@@ -90,10 +92,10 @@ def explain(
     if len(text) < _LONGEST_PATH and Path(text).is_file():
         raise QueryError(f"explain takes the text itself; for what stands in a file: smtplog explain - < {text}")
     if text == "-" and form == "jsonl":
-        for line in explain_jsonl(sys.stdin, diagnose.load_rules(rules)):
+        for line in explain_jsonl(standard_input(), diagnose.load_rules(rules)):
             print(line)
         return
-    answers = ask(sys.stdin.read() if text == "-" else text, relay=relay, stage=stage, rules=rules)
+    answers = ask(standard_input().read() if text == "-" else text, relay=relay, stage=stage, rules=rules)
     show.show(answers, form, sys.stdout)
     if not answers:
         say("smtplog: nothing failed in it")
@@ -105,7 +107,7 @@ def explain(
 def failures(
     inputs: Inputs,
     top: Annotated[int, typer.Option(min=1, help="Groups to show.")] = 20,
-    suppressions: Annotated[str | None, typer.Option(help="Write the addresses that are safe to suppress to this CSV file.")] = None,
+    suppressions: Annotated[str | None, typer.Option(parser=named, metavar="<path>", help="Write the addresses that are safe to suppress to this CSV file.")] = None,
     rules: Rules = None,
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
     width: Width = None,
@@ -155,8 +157,8 @@ def trace(
     from smtplog.show.render import check_form, put
 
     check_form(form, "text", "jsonl")
-    if "-" in inputs and (raw or grep):
-        raise QueryError("trace --raw and --grep read their input twice; give a file instead of -")
+    if raw or grep:
+        check_twice("trace --raw and --grep read their input twice", inputs)
     options = options_of(**reading)
     query = counted_back(query_of("deliveries", inputs, options, **filters), inputs, options)
     if query.is_open and not (subject or grep):

@@ -199,6 +199,8 @@ class Datasets:
         self._ours = ExitStack()
 
     def __enter__(self) -> Self:
+        if self._state:
+            self._done(self._state)  # one that cannot be read is told before anything is made
         try:
             if self._state:
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -225,7 +227,12 @@ class Datasets:
 
     def _done(self, state: Path) -> Path:
         """Where the new state waits while the tables are put in their place; only where the old one is as it was."""
-        old = state.read_bytes() if state.exists() else b""
+        try:
+            old = state.read_bytes() if state.exists() else b""
+        except OSError as error:
+            raise OutputError(
+                f"--state {state}: {error.strerror}; name a file for it, new or of an earlier run"
+            ) from error
         which = hashlib.blake2b(bytes(self._folder.resolve()) + b"\0" + old, digest_size=8).hexdigest()
         return state.with_name(f".{state.name}-{which}.done")
 
