@@ -60,6 +60,12 @@ class Handed:
     def __init__(self, name: str, stream: Any) -> None:
         self._name, self._stream = name, stream
 
+    def peek(self, size: int) -> bytes:
+        """About so many octets of what is to come, which stay to be read; none where the stream does not let one look ahead."""
+        ahead = getattr(self._stream, "peek", None)
+        found = ahead(size) if ahead else b""
+        return found if isinstance(found, bytes) else b""
+
     def read(self, size: int = -1) -> bytes:
         """At most so many octets, or letters of a text.
 

@@ -5,16 +5,11 @@ Out come blocks of whole lines with the number of their first line. Memory is bo
 
 from __future__ import annotations
 
-import bz2
-import codecs
 import glob
-import gzip
 import io
-import lzma
 import os
 import stat
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,8 +19,8 @@ from typing import IO, Any, TextIO
 import polars as pl
 
 from smtplog.errors import InputError
-from smtplog.read import rotation
-from smtplog.read.handed import Handed, Lines, Recoded
+from smtplog.read import rotation, unpack
+from smtplog.read.handed import Handed, Lines
 
 BLOCK_BYTES = 30 * 1024 * 1024
 """Below 32 MiB the C library keeps such memory for the next block instead of giving it back (mallopt(3))."""
@@ -79,42 +74,8 @@ class Block:
         return data
 
 
-class _Resumed(io.RawIOBase):
-    """A stream whose first octets have already been read."""
-
-    def __init__(self, first: bytes, stream: IO[bytes]) -> None:
-        self._first, self._stream = io.BytesIO(first), stream
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        return self._first.read(size) or self._stream.read(size)
-
-
-def _zstd(packed: Any) -> Any:
-    import pyarrow as pa  # noqa: PLC0415 - takes as long to load as a small log to read
-
-    return pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
-
-
-_MAGIC: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
-    (b"\x1f\x8b", lambda packed: gzip.GzipFile(fileobj=packed)),
-    (b"BZh", bz2.BZ2File),
-    (b"\xfd7zXZ\x00", lzma.LZMAFile),
-    (b"]\x00\x00", lzma.LZMAFile),
-    (b"\x28\xb5\x2f\xfd", _zstd),
-    (codecs.BOM_UTF8, lambda marked: Recoded(marked, "utf-8-sig")),
-    (codecs.BOM_UTF16_LE, lambda wide: Recoded(wide, "utf-16")),
-    (codecs.BOM_UTF16_BE, lambda wide: Recoded(wide, "utf-16")),
-)
-"""How packed files begin, and what unpacks them; several packed one behind the other are one. Windows marks its texts."""
-_MAGIC_BYTES = max(len(magic) for magic, _ in _MAGIC)
 _REACH = 64 * 1024
 """So many octets at its end are searched for where a block of a file may end."""
-_POLARS_MAGIC = (b"\x1f\x8b", b"x", b"\x28\xb5")
-"""How the packed files begin that Polars unpacks on its own account: gzip, zlib, zstd."""
-_UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
 def inputs(given: Iterable[Any]) -> list[Input]:
@@ -253,10 +214,9 @@ def head(one: Input, size: int) -> Block | None:
     """
     if one.modified is not None:
         return next(blocks(one, size))
-    peek = getattr(one.open(), "peek", None) if one.is_borrowed else None
-    if peek is None:
-        return None
-    return next(blocks(replace(one, open=lambda: io.BytesIO(peek(size))), size))
+    stream = one.open() if one.is_borrowed else None
+    ahead = stream.peek(size) if isinstance(stream, Handed) else b""
+    return next(blocks(replace(one, open=lambda: io.BytesIO(ahead)), size)) if ahead else None
 
 
 def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
@@ -275,7 +235,7 @@ def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
     while True:
         try:
             piece, is_cut = next(coming, (None, False))
-        except _UNREADABLE as error:
+        except unpack.UNREADABLE as error:
             piece, is_cut, problem = None, False, f"{one.name}: reading stopped: {error}"
         if piece is not None:
             held.append(piece)
@@ -331,15 +291,15 @@ def _octets(one: Input, size: int) -> Iterator[tuple[bytes, bool]]:
     """
     stream = one.open()
     try:
-        first = stream.read(_MAGIC_BYTES)
-        unpack = next((unpack for magic, unpack in _MAGIC if first.startswith(magic)), None)
-        if unpack is not None:
-            with unpack(_Resumed(first, stream)) as unpacked:
+        first = stream.read(unpack.MAGIC_BYTES)
+        opened = next((opened for magic, opened in unpack.MAGIC if first.startswith(magic)), None)
+        if opened is not None:
+            with opened(unpack.Resumed(first, stream)) as unpacked:
                 yield from _pieces(unpacked.read1, size)
         elif one.modified is not None:
             yield from _cut(stream, size)
         else:
-            yield from _pieces(_Resumed(first, stream).read, size)
+            yield from _pieces(unpack.Resumed(first, stream).read, size)
     finally:
         if not one.is_borrowed:
             stream.close()
@@ -390,7 +350,7 @@ def lines(block: Block) -> pl.DataFrame:
 
 def _split(data: bytes) -> pl.Series:
     """Octets as lines; Polars would unpack what begins like a compressed file, so such a text begins a line later."""
-    is_magic = data.startswith(_POLARS_MAGIC)
+    is_magic = data.startswith(unpack.POLARS_MAGIC)
     found = pl.read_lines(b"\n" + data if is_magic else data, name="raw")
     return found.to_series().slice(int(is_magic)).rechunk()
 
