@@ -44,7 +44,7 @@ KINDS = (
     kind("rspamd_note", by=RSPAMD),
     part("dkim_signed", by=DKIM, steps=(_by("opendkim"), Constant("verdict", "signed"))),
     part(
-        "dkim_verdict", "dkim_verified", "dkim_client", "dkim_key", "dkim_external", "dkim_signature",
+        "dkim_verdict", "dkim_verified", "dkim_client", "dkim_key", "dkim_external", "dkim_signature", "dkim_ssl",
         by=DKIM, steps=(_by("opendkim"),)
     ),
     part("dkim_note", "dkim_header", by=DKIM),
@@ -65,7 +65,10 @@ KINDS = (
     kind("spam_note", "spam_processing", "spam_note", by=SPAMD),
     part("virus_verdict", "virus_found", by=CLAMAV, steps=(_by("clamav-milter"), Constant("verdict", "infected"))),
     kind("virus_scan", "virus_scanned", by=CLAMAV, steps=(_by("clamd"),)),
+    kind("debug", "mailbox_debug", by=DOVECOT),
     part("mailbox_saved", by=DOVECOT, steps=(_by("dovecot"),)),
+    kind("mailbox_changed", by=DOVECOT),
+    kind("other", "mailbox_other", by=DOVECOT),
     kind("mailbox_refused", "mailbox_refused", "mailbox_refused_unnamed", by=DOVECOT, login_failed="server"),
     kind(
         "mailbox_auth_failed", "mailbox_mismatch", "mailbox_unknown", "mailbox_mismatch_named", "mailbox_unknown_named",
