@@ -237,9 +237,10 @@ def _one_input(one: source.Input, clock: Clock, how: _Reading) -> Iterator[_Piec
         if doubtful is not None:
             births = [*births, *first_lines.births(parsed.entries, expected, doubtful)]
         entries = clock.apply(parsed.entries, births)
-        if options.log_host:
-            entries = entries.with_columns(pl.col("host").fill_null(options.log_host))
-        places = tuple(replace(p, host=p.host or options.log_host) for p in parsed.places)
+        host = options.log_host or wrapping.host
+        if host:
+            entries = entries.with_columns(pl.col("host").fill_null(host))
+        places = tuple(replace(p, host=p.host or host) for p in parsed.places)
         parsed = replace(parsed, entries=entries, places=places)
         if needs.covers:
             parsed = answers.covered(parsed)

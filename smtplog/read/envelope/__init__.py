@@ -39,12 +39,13 @@ __all__ = [
 class Wrapping:
     """What an input is wrapped in: the heads in the order in which to try them, in a container or in none.
 
-    `rate`: the share of the first lines that it fits, 0..1.
+    `rate`: the share of the first lines that it fits, 0..1. `host`: who wrote the lines that name no host; None: unknown.
     """
 
     order: tuple[Envelope, ...] = ENVELOPES
     container: Container | None = None
     rate: float = 0.0
+    host: str | None = None
 
 
 PLAIN = Wrapping()
@@ -53,7 +54,7 @@ PLAIN = Wrapping()
 def find(head: pl.Series) -> Wrapping:
     """What an input is wrapped in, by its first lines."""
     container, order, rate = containers.find(head)
-    return Wrapping(order, container, rate)
+    return Wrapping(order, container, rate, containers.host(head, container, order))
 
 
 def split(lines: pl.DataFrame, wrapping: Wrapping = PLAIN, *, is_repeated: bool = True) -> pl.DataFrame:

@@ -50,6 +50,8 @@ class Container:
     names_program: bool = False
     is_blocks: bool = False
     """Entries of several lines, parted by empty ones."""
+    is_one: bool = False
+    """All lines of an input come out of one container, so from one host."""
 
     def fits(self, lines: pl.Series) -> float:
         """The share of lines that look like it, 0..1."""
@@ -75,8 +77,10 @@ JOURNAL = {
 CONTAINERS = (
     Container("journal_json", ("MESSAGE", "__REALTIME_TIMESTAMP"), JOURNAL, names_program=True),
     Container("journal_export", ("__CURSOR=",), JOURNAL, names_program=True, is_blocks=True),
-    Container("docker_json", ("log", "time"), {"inner": ("log",), "outer_at": ("time",), "stream": ("stream",)}),
-    Container("cri", rule="cri"),
+    Container(
+        "docker_json", ("log", "time"), {"inner": ("log",), "outer_at": ("time",), "stream": ("stream",)}, is_one=True
+    ),
+    Container("cri", rule="cri", is_one=True),
     Container("compose", rule="compose", is_weak=True),
     Container("pod", rule="pod", is_weak=True),
     Container("clocked", rule="clocked", is_weak=True),
@@ -93,8 +97,7 @@ def find(head: pl.Series) -> tuple[Container | None, tuple[Envelope, ...], float
     told = head.filter(head != "")
     if rate > CLEAR or not len(told):
         return None, plain, rate
-    frame = pl.DataFrame({"raw": told}).with_row_index("line", 1).cast({"line": pl.Int64})
-    frame = frame.with_columns(line_count=pl.lit(1, dtype=pl.Int64))
+    frame = _lines(told)
     for one in CONTAINERS:
         if one.fits(told) < SURE:
             continue
@@ -106,6 +109,20 @@ def find(head: pl.Series) -> tuple[Container | None, tuple[Envelope, ...], float
         if not one.is_weak or found > max(rate, SURE):
             return one, inner, found
     return None, plain, rate
+
+
+def host(head: pl.Series, one: Container | None, inner: tuple[Envelope, ...]) -> str | None:
+    """The host of an input's lines that name none: the only one that its first lines name, where all come from one."""
+    if one is None or not one.is_one:
+        return None
+    named = open_up(_lines(head), one, inner)["host"].drop_nulls().unique()
+    return str(named[0]) if len(named) == 1 else None
+
+
+def _lines(texts: pl.Series) -> pl.DataFrame:
+    """Some first lines as `unwrap` takes them."""
+    frame = pl.DataFrame({"raw": texts}).with_row_index("line", 1).cast({"line": pl.Int64})
+    return frame.with_columns(line_count=pl.lit(1, dtype=pl.Int64))
 
 
 def unwrap(lines: pl.DataFrame, one: Container) -> pl.DataFrame:
