@@ -1,7 +1,8 @@
 """Words of other programs that name a message by its Message-ID alone: mailbox servers, spam filters.
 
 They belong to the message of the same host that last said so, and is not gone for longer than a line may be late. With a
-Message-ID shared by several (copies, what a filter handed back) the latest is meant.
+Message-ID shared by several (copies, what a filter handed back) the latest is meant. Who names no host means the only one
+that says the Message-ID in the same input.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from smtplog.contract.fields import MOMENT
-from smtplog.join.view import View
+from smtplog.join.view import View, source_of
 
 _WORD: Mapping[str, Any] = {
     "unit": pl.UInt32, "message_id": pl.String, "queue_id": pl.String, "seq": pl.Int64, "at": MOMENT,
@@ -60,6 +61,8 @@ def _named(frame: pl.DataFrame, said: pl.DataFrame, ends: pl.DataFrame, view: Vi
     if "queue_id" not in frame.columns:
         frame = frame.with_columns(queue_id=pl.lit(None, dtype=pl.String))
     rows = frame.select("seq", "at", "message_id", unit=view.of_place(frame, "queue_unit")).with_row_index("row")
+    if view.has_strangers:
+        rows = rows.with_columns(_only_unit(rows, said).zip_with(view.of_place(frame, "host").is_null(), rows["unit"]))
     rows = rows.sort("seq").join_asof(
         said.select("unit", "message_id", "seq", found="queue_id", found_seq="seq"),
         on="seq", by=["unit", "message_id"], check_sortedness=False,
@@ -71,3 +74,11 @@ def _named(frame: pl.DataFrame, said: pl.DataFrame, ends: pl.DataFrame, view: Vi
     is_gone = (pl.col("end_seq") > pl.col("found_seq")) & (pl.col("at") - pl.col("end_at") > grace)
     found = rows.with_columns(found=pl.when(~is_gone.fill_null(False)).then("found")).sort("row")["found"]
     return frame.with_columns(pl.coalesce("queue_id", found))
+
+
+def _only_unit(rows: pl.DataFrame, said: pl.DataFrame) -> pl.Series:
+    """For each word the only queue that its Message-ID is said of in the same input; null: of none, or of several."""
+    by = {"source": source_of(pl.col("seq")), "message_id": pl.col("message_id")}
+    units = said.group_by(**by).agg(pl.col("unit").unique()).filter(pl.col("unit").list.len() == 1)
+    asked = rows.select(**by)
+    return asked.join(units, on=list(by), how="left", maintain_order="left")["unit"].list.first()

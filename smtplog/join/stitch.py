@@ -20,7 +20,7 @@ from smtplog.contract import schema
 from smtplog.contract.fields import MOMENT
 from smtplog.errors import InputError
 from smtplog.formats.base import Format, Kind
-from smtplog.join import assemble, attempts, lives, named
+from smtplog.join import assemble, attempts, lives, named, strangers
 from smtplog.join.direction import PRIVATE_ONLY, Ours
 from smtplog.join.foretold import Foretold
 from smtplog.join.hops import Hops
@@ -145,6 +145,7 @@ class Stitcher:
                     if sort == "message":
                         added.setdefault(label, []).append(mine)
         self._foretold.name(self._threads["message"].open, frames, view)
+        strangers.seat(self._threads["message"].open, view, GRACE)
         finish, message_keys = self._settle(view, {k: sum(map(len, v)) for k, v in added.items()}, flush=flush)
         if "events" not in self.wanted:
             return finish

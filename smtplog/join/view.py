@@ -25,6 +25,11 @@ def line_of(place: Any) -> Any:
     return place % (1 << SOURCE_SHIFT)
 
 
+def source_of(place: Any) -> Any:
+    """The number of the source of a place in the order of everything: of a number, a column or an expression."""
+    return place // (1 << SOURCE_SHIFT)
+
+
 LINKS = frozenset({"is_internal", "parent_key", "child_keys", "origin", "direction"})
 """What is known only when messages are linked."""
 
@@ -118,6 +123,22 @@ class View:
         }  # fmt: skip
         return pl.DataFrame(rows, schema=schema, orient="row")
 
+    @cached_property
+    def _servers(self) -> set[str | None]:
+        """The hosts of what has come so far of mail servers."""
+        return {place.host for place in self.places if place.format and not place.format.joins}
+
+    @property
+    def has_one_server(self) -> bool:
+        """Are all messages that have come so far of one host?"""
+        return len(self._servers) == 1
+
+    @property
+    def has_strangers(self) -> bool:
+        """Did a companion speak without a host, where all mail servers have one?"""
+        nameless = any(place.format and place.format.joins and place.host is None for place in self.places)
+        return nameless and bool(self._servers) and None not in self._servers
+
     @property
     def has_several_hosts(self) -> bool:
         """Did more than one host write what has come so far?"""
@@ -170,7 +191,7 @@ class View:
         """The source of every row."""
         if len(self.sources) == 1:
             return pl.Series("source", self.sources, dtype=pl.String).new_from_index(0, frame.height)
-        return pl.Series("source", self.sources, dtype=pl.String).gather(frame["seq"] // (1 << SOURCE_SHIFT))
+        return pl.Series("source", self.sources, dtype=pl.String).gather(source_of(frame["seq"]))
 
     def ties(self, events: Frames, sort: str) -> pl.DataFrame:
         """The ties of all events for lives of a sort, kind after kind: the columns of `lives.TIES`."""
@@ -186,7 +207,7 @@ class View:
             return pl.concat([part.select(*lives.TIES) for part in parts])
         names = ("seq", "at", "place", "queue_id")
         bare = [
-            pl.DataFrame([*(frame[name] for name in names), _repeat("role", roles[label], frame.height)])
+            pl.DataFrame([*(_tie(frame, name) for name in names), _repeat("role", roles[label], frame.height)])
             for label, frame in events.items()
         ]
         ties = pl.concat(bare)
@@ -209,6 +230,13 @@ def _process(frame: pl.DataFrame, kind: Kind) -> pl.Expr:
     given = ("client_ip", "client_port", "connection_id")
     ip, port, connection = (pl.col(n).cast(pl.String) if n in frame.columns else nothing for n in given)
     return pl.coalesce(pl.concat_str(ip, pl.lit(":"), port), connection, process, ip)
+
+
+def _tie(frame: pl.DataFrame, name: str) -> pl.Series:
+    """What ties events to their message: where a stranger was given another place in the order, that counts."""
+    if f"tie_{name}" not in frame.columns:
+        return frame[name]
+    return frame.select(pl.coalesce(f"tie_{name}", name).alias(name)).to_series()
 
 
 def _repeat(name: str, value: int, count: int) -> pl.Series:
