@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 
 from smtplog import frames
+from smtplog.pipeline import Options, export
+from smtplog.read.tally import Tally
 from tests.conftest import SAMPLES, Ran, write
 
 Cli = Callable[..., Ran]
@@ -138,6 +140,23 @@ def test_a_file_of_its_own_needs_both_ids(tmp_path: Path, block_bytes: int) -> N
     box = write(tmp_path / "dovecot.log", [lmtp(), lmtp("two@a.example", 30)])
     want = {"mx1 one@a.example": ["rspamd"], "mx1 two@a.example": ["rspamd"]}
     assert verdicts(mail, own, box, block_bytes=block_bytes) == want
+
+
+@pytest.mark.parametrize("read", range(1, 17))
+def test_the_next_night_speaks_of_the_mail_too(tmp_path: Path, read: int) -> None:
+    """Wherever the run before stopped."""
+    lines = (SAMPLES / "companions" / "containers.log").read_text("utf-8").splitlines()
+    log, made, state = tmp_path / "all.log", tmp_path / "out", tmp_path / "state"
+    later = f"mail-1  | 2026-05-30T12:00:00Z mail postfix/smtpd[1]: {QUEUE_ID}: client=a.example[192.0.2.1]"
+    for many, more in ((read, []), (len(lines), [later, later])):
+        write(log, [*lines[:many], *more])
+        options = Options(year=2026, zone="UTC")
+        export([str(log)], made, ["messages"], options, Tally(), state=state)
+    told = pl.read_parquet(made / "messages" / "*.parquet").drop_nulls("message_id").sort("received_at")
+    assert [[one["program"] for one in row] for row in told["verdicts"].to_list()] == [
+        ["rspamd", "opendkim", "dovecot"],
+        ["rspamd", "dovecot"],
+    ]
 
 
 def docker(*lines: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from smtplog.contract.fields import MOMENT
-from smtplog.join.view import View, source_of
+from smtplog.join.view import View
 
 _WORD: Mapping[str, Any] = {
     "unit": pl.UInt32, "message_id": pl.String, "queue_id": pl.String, "seq": pl.Int64, "at": MOMENT,
@@ -62,7 +62,9 @@ def _named(frame: pl.DataFrame, said: pl.DataFrame, ends: pl.DataFrame, view: Vi
         frame = frame.with_columns(queue_id=pl.lit(None, dtype=pl.String))
     rows = frame.select("seq", "at", "message_id", unit=view.of_place(frame, "queue_unit")).with_row_index("row")
     if view.has_strangers:
-        rows = rows.with_columns(_only_unit(rows, said).zip_with(view.of_place(frame, "host").is_null(), rows["unit"]))
+        rows = rows.with_columns(
+            _only_unit(rows, said, view).zip_with(view.of_place(frame, "host").is_null(), rows["unit"])
+        )
     rows = rows.sort("seq").join_asof(
         said.select("unit", "message_id", "seq", found="queue_id", found_seq="seq"),
         on="seq", by=["unit", "message_id"], check_sortedness=False,
@@ -76,9 +78,10 @@ def _named(frame: pl.DataFrame, said: pl.DataFrame, ends: pl.DataFrame, view: Vi
     return frame.with_columns(pl.coalesce("queue_id", found))
 
 
-def _only_unit(rows: pl.DataFrame, said: pl.DataFrame) -> pl.Series:
+def _only_unit(rows: pl.DataFrame, said: pl.DataFrame, view: View) -> pl.Series:
     """For each word the only queue that its Message-ID is said of in the same input; null: of none, or of several."""
-    by = {"source": source_of(pl.col("seq")), "message_id": pl.col("message_id")}
-    units = said.group_by(**by).agg(pl.col("unit").unique()).filter(pl.col("unit").list.len() == 1)
-    asked = rows.select(**by)
-    return asked.join(units, on=list(by), how="left", maintain_order="left")["unit"].list.first()
+    by = ["input", "message_id"]
+    units = said.with_columns(view.input(said)).group_by(by).agg(pl.col("unit").unique())
+    sure = units.filter(pl.col("unit").list.len() == 1)
+    asked = rows.select(view.input(rows), "message_id")
+    return asked.join(sure, on=by, how="left", maintain_order="left")["unit"].list.first()

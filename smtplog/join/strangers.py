@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from smtplog.contract.fields import MOMENT
-from smtplog.join.view import View, source_of
+from smtplog.join.view import View
 
 _ASK: Mapping[str, Any] = {"seq": pl.Int64, "at": MOMENT, "queue_id": pl.String, "message_id": pl.String}
 _WORD: Mapping[str, Any] = {**_ASK, "place": pl.UInt32, "is_end": pl.Boolean}
@@ -59,7 +59,7 @@ def _with(frame: pl.DataFrame, columns: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def _words(opened: Mapping[str, pl.DataFrame], ids: pl.Series, view: View) -> pl.DataFrame:
-    """What the mail servers say of some queue ids: in order, with the `unit` that is a queue, and the `source`."""
+    """What the mail servers say of some queue ids: in order, with the `unit` that is a queue, and the `input`."""
     parts = [pl.DataFrame(schema=_WORD)]
     for label, frame in opened.items():
         if not view.format(label).joins:
@@ -68,7 +68,7 @@ def _words(opened: Mapping[str, pl.DataFrame], ids: pl.Series, view: View) -> pl
                 _with(frame.filter(pl.col("queue_id").is_in(ids.implode())).with_columns(is_end=is_end), _WORD)
             )
     words = pl.concat(parts).sort("seq")
-    return words.with_columns(view.of_place(words, "queue_unit").alias("unit"), source=source_of(pl.col("seq")))
+    return words.with_columns(view.of_place(words, "queue_unit").alias("unit"), view.input(words))
 
 
 def _seats(found: pl.DataFrame) -> pl.DataFrame:
@@ -77,7 +77,7 @@ def _seats(found: pl.DataFrame) -> pl.DataFrame:
 
 def _by_both(asks: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
     """Known by queue id and Message-ID, in whatever input."""
-    told = words.drop("is_end", "source").rename({"seq": "word_seq", "at": "word_at"})
+    told = words.drop("is_end", "input").rename({"seq": "word_seq", "at": "word_at"})
     pairs = asks.join(told, on=["queue_id", "message_id"], maintain_order="left_right")
     pairs = pairs.filter(pl.col("unit").n_unique().over("seq") == 1).unique("seq", keep="last", maintain_order=True)
     return _seats(pairs)
@@ -85,12 +85,12 @@ def _by_both(asks: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
 
 def _by_stream(asks: pl.DataFrame, words: pl.DataFrame, view: View, grace: timedelta) -> pl.DataFrame:
     """Known by the queue id, which stands in the same input: the word before it, or else the next."""
-    told = words.filter(pl.col("unit").n_unique().over("source", "queue_id") == 1)
+    told = words.filter(pl.col("unit").n_unique().over("input", "queue_id") == 1)
     if not view.has_one_server:  # ids that are used again may be those of two servers
         told = told.filter(told["queue_id"].str.len_bytes() >= view.of_place(told, "letters"))
-    told = told.select("source", "queue_id", "seq", "place", "is_end", word_seq="seq", word_at="at")
-    asks = asks.with_columns(source=source_of(pl.col("seq"))).sort("seq")
-    by = ["source", "queue_id"]
+    told = told.select("input", "queue_id", "seq", "place", "is_end", word_seq="seq", word_at="at")
+    asks = asks.with_columns(view.input(asks)).sort("seq")
+    by = ["input", "queue_id"]
     before = asks.join_asof(told, on="seq", by=by, check_sortedness=False)
     is_far = ((pl.col("at") - pl.col("word_at")).abs() > grace).fill_null(False)
     none = before.filter(pl.col("word_seq").is_null()).select(asks.columns)

@@ -193,6 +193,12 @@ class View:
             return pl.Series("source", self.sources, dtype=pl.String).new_from_index(0, frame.height)
         return pl.Series("source", self.sources, dtype=pl.String).gather(source_of(frame["seq"]))
 
+    def input(self, frame: pl.DataFrame) -> pl.Series:
+        """The number of the input of every row: the same for what an earlier run has read under the same name."""
+        first: dict[str, int] = {}
+        numbers = [first.setdefault(name, number) for number, name in enumerate(self.sources)]
+        return pl.Series("input", numbers, dtype=pl.Int64).gather(source_of(frame["seq"]))
+
     def ties(self, events: Frames, sort: str) -> pl.DataFrame:
         """The ties of all events for lives of a sort, kind after kind: the columns of `lives.TIES`."""
         roles = {label: lives.ROLES[getattr(self.kind(label), sort) or "part"] for label in events}
