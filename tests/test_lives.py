@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import smtplog
 from smtplog.join import lives
 from smtplog.join.lives import END, PART, START
+from tests.conftest import SAMPLES
 
 GRACE, IDLE = timedelta(seconds=10), timedelta(hours=1)
 BEGIN = datetime(2026, 11, 23, tzinfo=UTC)
@@ -173,3 +174,54 @@ def test_a_word_before_the_id(texts: tuple[str, ...], status: str, block_bytes: 
     assert made["messages"].select("queue_id", "status").rows() == [("4F3A12BC01", status)]
     keys = made["deliveries"].filter(status="held")["message_key"]
     assert keys.is_null().all() if status == "unknown" else keys.is_not_null().all()
+
+
+REMOVED = "Jun  1 10:00:09 mx1 postfix/qmgr[9]: A1B2C3: removed"
+REQUEUED = "Jun  1 10:00:09 mx1 postfix/postsuper[9]: A1B2C3: requeued"
+HELD = "Jun  1 10:00:08 mx1 postfix/postsuper[9]: A1B2C3: placed on hold"
+
+
+def _tried(to: str, status: str) -> str:
+    return (
+        f"Jun  1 10:00:03 mx1 postfix/smtp[7]: A1B2C3: to=<{to}>, relay=mx.example[192.0.2.1]:25, delay=1, delays=0/0/0/1, "
+        f"dsn=4.2.0, status={status} (host mx.example[192.0.2.1] said: 450 4.2.0 try later (in reply to RCPT TO command))"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "recipients"),
+    [
+        ([_tried("a@x.example", "deferred")], "deferred", ["deferred"]),
+        ([_tried("a@x.example", "deferred"), REQUEUED], "unknown", ["unknown"]),
+        ([_tried("a@x.example", "deferred"), HELD, REQUEUED], "unknown", ["unknown"]),
+        ([_tried("a@x.example", "deferred"), REMOVED], "unknown", ["unknown"]),
+        (
+            [_tried("a@x.example", "deferred"), _tried("b@x.example", "bounced"), REMOVED],
+            "bounced",
+            ["unknown", "bounced"],
+        ),
+        ([HELD, REMOVED], "unknown", None),
+        ([HELD], "held", None),
+    ],
+)
+def test_nobody_waits_in_a_queue_that_the_message_has_left(
+    lines: list[str], status: str, recipients: list[str] | None
+) -> None:
+    """It was requeued, or the line that says what became of it is lost: its attempts stay what they were."""
+    begin = [
+        "Jun  1 10:00:00 mx1 postfix/smtpd[8]: A1B2C3: client=c.example[192.0.2.7]",
+        "Jun  1 10:00:00 mx1 postfix/qmgr[9]: A1B2C3: from=<s@c.example>, size=300, nrcpt=1 (queue active)",
+    ]
+    found = smtplog.frames([*begin, *lines], year=2026)
+    (message,) = found["messages"].to_dicts()
+    assert message["status"] == status
+    assert (message["recipients"] and [one["status"] for one in message["recipients"]]) == recipients
+    tried = found["deliveries"].filter(pl.col("relay_name").is_not_null())["status"].to_list()
+    assert tried == [line.partition("status=")[2].partition(" ")[0] for line in lines if "status=" in line]
+
+
+def test_no_message_of_any_sample_waits_after_it_has_left() -> None:
+    for log in sorted(SAMPLES.glob("*/*.log")):
+        messages = smtplog.frames(str(log), "messages", year=2026)["messages"]
+        gone = messages.filter(pl.col("removed_at").is_not_null())
+        assert gone.filter(pl.col("status").is_in(["deferred", "held", "active"])).is_empty(), log.name

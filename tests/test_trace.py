@@ -267,7 +267,7 @@ def test_a_filter_that_nobody_knows_names_the_message(tmp_path: Path, block_byte
         ("client-broke-off", "78BE52827A9", "unknown", "the log does not show that it came into the queue"),
         ("client-broke-off", "76F172827A4", "active", "still in the queue where the log ends"),
         ("deleted-by-admin", "9F660282333", "cancelled", "2026-11-23 08:30:38  gone from the queue"),
-        ("requeued", "AD8B82829F2", "deferred", "2026-11-23 08:30:45  gone from the queue"),
+        ("requeued", "AD8B82829F2", "unknown", "2026-11-23 08:30:45  gone from the queue"),
     ],
 )
 def test_only_what_is_in_the_queue_is_said_to_be_there(

@@ -216,11 +216,11 @@ def _delivery_key(tries: pl.DataFrame) -> pl.Series:
 
 
 def _messages(told: pl.DataFrame, attempts: pl.DataFrame, view: View) -> pl.DataFrame:
+    is_gone = told["has_end"]
     told = told.filter(pl.col("queue_id").is_not_null() & ~view.of_place(told, "joins").fill_null(False))
     if view.wants("messages", "status", "recipients", "recipient_count"):
-        told = told.join(
-            _results(_of_messages(attempts, view)), left_on="number", right_on="life", how="left", maintain_order="left"
-        )
+        results = _results(_of_messages(attempts, view), is_gone)
+        told = told.join(results, left_on="number", right_on="life", how="left", maintain_order="left")
         told = told.with_columns(status=_status() if "is_queued" in told.columns else None).drop("statuses")
     if view.wants("messages", "direction"):
         told = told.with_columns(direction(told, attempts, view.ours).alias("direction"))
@@ -276,8 +276,11 @@ def _of_messages(attempts: pl.DataFrame, view: View) -> pl.DataFrame:
     return attempts.filter(~(is_refusal & is_early))
 
 
-def _results(attempts: pl.DataFrame) -> pl.DataFrame:
-    """For each life its recipients' results, and the set of their states; where nobody is named, the last word."""
+def _results(attempts: pl.DataFrame, is_gone: pl.Series) -> pl.DataFrame:
+    """For each life its recipients' results, and the set of their states; where nobody is named, the last word.
+
+    What has left the queue waits there for nobody (`is_gone`, by life): requeued, or the lines that say it are lost.
+    """
     known = {
         name: name if name in attempts.columns else pl.lit(None, dtype=pl.String) for name in ("reason", "relay_name")
     }
@@ -295,24 +298,31 @@ def _results(attempts: pl.DataFrame) -> pl.DataFrame:
         )
         .rename({"recipient": "address", "original_recipient": "original_address"})
     )
+    last = last.with_columns(_closed(last, is_gone))
     fields = [name for name in last.columns if name != "life"]
     told = last.group_by("life").agg(statuses=pl.col("status").unique(), recipients=pl.struct(fields))
     if attempts["recipient"].null_count() == 0:
         return told
-    nameless = (
-        attempts.join(told, on="life", how="anti").group_by("life").agg(statuses=pl.col("status").last().implode())
-    )
+    nameless = attempts.join(told, on="life", how="anti").group_by("life").agg(pl.col("status").last())
+    nameless = nameless.with_columns(_closed(nameless, is_gone)).group_by("life").agg(statuses="status")
     return pl.concat([told, nameless], how="diagonal")
 
 
+def _closed(last: pl.DataFrame, is_gone: pl.Series) -> pl.Expr:
+    """The last status of {life, status}: unknown where somebody was to wait in a queue that the message has left."""
+    is_over = pl.lit(is_gone.gather(last["life"])) & pl.col("status").is_in(closings.OPEN)
+    return pl.when(is_over).then(pl.lit("unknown")).otherwise("status").alias("status")
+
+
 def _status() -> Any:
-    """Deferred, held or active while any recipient is open; else the worst; unknown what never was in the queue."""
+    """Deferred, held or active while any recipient is open; else the worst.
+
+    Unknown what was never seen in the queue, and what left it with no word of how.
+    """
     statuses = pl.col("statuses")
     is_open = pl.col("is_queued") & ~pl.col("has_end")
     out: Any = pl.when(statuses.is_null()).then(pl.when(is_open).then(pl.lit("active")).otherwise(pl.lit("unknown")))
-    for name in ("deferred", "held", "active"):
-        out = out.when(statuses.list.contains(name) & ~pl.col("has_end")).then(pl.lit(name))
-    for name in WORST_FIRST:
+    for name in (*closings.OPEN, *WORST_FIRST):
         out = out.when(statuses.list.contains(name)).then(pl.lit(name))
     return out.otherwise(statuses.list.first())
 
