@@ -248,7 +248,7 @@ class Recipient(Record):
 
     address: Address | None = _of("envelope recipient")
     original_address: Address | None = _of("before alias or virtual expansion")
-    status: Text = _must("of the last attempt")
+    status: Text = _must("of the last attempt; unknown where it was to wait and the message has left the queue")
     attempts: Count = _must("how many")
     first_at: Timestamp | None = _of("first attempt")
     last_at: Timestamp | None = _of("last attempt")
@@ -270,7 +270,7 @@ class Message(Provenance):
     client_name: HostName | None = _of("host name of the client as resolved; null for unknown")
     client_ip: HostName | None = _of("address of the client")
     helo: Text | None = _of("HELO or EHLO name")
-    auth_user: Text | None = _of("login name")
+    auth_user: Text | None = _of("login name; of what came in again, that of its first coming")
     tls_version: Text | None = _of("of the session it came in by")
     sender: Address | None = _of("envelope sender; empty text for the null sender")
     size_bytes: Bytes | None = _of("message size")
@@ -278,10 +278,11 @@ class Message(Provenance):
     subject: Text | None = _of("Subject field")
     parent_key: Text | None = _of("the message it came out of")
     child_keys: list[Text] | None = _of("messages that came out of it")
-    direction: Text | None = _of("inbound, outbound, local, internal")
+    direction: Text | None = _of("inbound, outbound, local; internal: all of it was handed to this same system again")
     recipients: list[Recipient] | None = _of("the result, one per recipient")
     status: Text = _must(
-        "deferred, held or active while any recipient is open; else the worst; unknown where it was not seen in the queue"
+        "deferred, held or active while any recipient is open; else the worst; unknown where it was not seen in the queue, "
+        "or left it with no word of how (requeued)"
     )
     verdicts: list[Verdict] | None = _of("what filters said")
     is_partial: Flag = _no("beginning or end outside the input")
@@ -308,7 +309,7 @@ class Delivery(Provenance):
     client_name: HostName | None = _of("of the session, for refusals; of the message otherwise")
     client_ip: HostName | None = _of("of the session, for refusals; of the message otherwise")
     helo: Text | None = _of("HELO or EHLO name")
-    auth_user: Text | None = _of("login name")
+    auth_user: Text | None = _of("of the session, for refusals; of the message otherwise")
     transport: Text | None = _of("smtp, lmtp, local, name of a pipe")
     relay_name: NextHop | None = _of("next hop")
     relay_ip: NextHop | None = _of("address of the next hop")

@@ -39,7 +39,7 @@ def messages_and_deliveries(
         hops: what was handed on.
     """
     told = _told(events, table, view)
-    if view.wants("messages", "parent_key", "child_keys", "origin", "direction"):
+    if view.inherits or view.wants("messages", "parent_key", "child_keys", "origin"):
         told = hops.parents(told, view)
     attempts = _attempts(events, told, view, hops)
     deliveries = None
@@ -338,4 +338,6 @@ def shape(frame: pl.DataFrame, columns: list[str], record: type[Record]) -> pl.D
         expr = expr.cast(types[name]) if name in types else expr
         return (expr.fill_null(False) if name in flags else expr).alias(name)
 
-    return frame.select(column(name) for name in columns)
+    return frame.with_columns(column(name) for name in columns).select(
+        columns
+    )  # of constants alone select makes one row

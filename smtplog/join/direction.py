@@ -2,7 +2,8 @@
 
 It is from us when it was made here, when its client logged in, or when the client's address lies in a network of ours. A
 recipient is ours when its domain is, when this host put the mail into a mailbox, or when the next hop lies in a network of
-ours. What a filter handed back came from the client that it names.
+ours. What a filter handed back came from the client that it names, or as the life did that was handed to it
+(`inherited.py`); that life itself, whose every recipient stayed in this system, is internal.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ PRIVATE = (
 )  # fmt: skip
 """Loopback, private and link-local addresses (RFC 1122 s.3.2.1.3, RFC 1918, RFC 3927, RFC 4193, RFC 4291)."""
 NEEDED_OF_MESSAGES = ("sender", "client_ip", "auth_user", "origin", "orig_client_ip")
+_MADE_HERE = ("local", "bounce", "forward")
 _NEEDED_OF_ATTEMPTS = ("recipient", "original_recipient", "relay_ip")
 NEEDS = frozenset({*NEEDED_OF_MESSAGES, *_NEEDED_OF_ATTEMPTS})
 """What it is told from."""
@@ -100,17 +102,18 @@ def direction(told: pl.DataFrame, attempts: pl.DataFrame, ours: Ours) -> pl.Seri
     """The direction of every message.
 
     Args:
-        told: messages {number, sender, client_ip, auth_user, origin, orig_client_ip}.
+        told: messages {number, sender, client_ip, auth_user, origin, orig_client_ip, first_origin}.
         attempts: their deliveries {life, status, is_internal, recipient, original_recipient, relay_ip}.
         ours: domains and networks.
     """
-    told = _with(told, NEEDED_OF_MESSAGES)
+    told = _with(told, (*NEEDED_OF_MESSAGES, "first_origin"))
     own = pl.when((pl.col("origin") != "reinjection").fill_null(True)).then("client_ip")
     client = told.select(pl.coalesce("orig_client_ip", own))
-    is_made_here = pl.col("origin").is_in(["local", "bounce", "forward"]) | pl.col("auth_user").is_not_null()
+    made_here = [pl.col(name).is_in(_MADE_HERE).fill_null(False) for name in ("origin", "first_origin")]
+    is_made_here = pl.any_horizontal(*made_here, pl.col("auth_user").is_not_null())
     from_us = pl.when(is_made_here).then(True).otherwise(pl.coalesce("is_near", ours.has_domain(pl.col("sender"))))
     told = told.select("number", is_near=ours.has_address(client.to_series())).hstack(
-        told.select("sender", "auth_user", "origin")
+        told.select("sender", "auth_user", "origin", "first_origin")
     )
     where = _recipients(attempts, ours)
     told = told.with_columns(from_us=from_us).join(

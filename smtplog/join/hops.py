@@ -19,6 +19,7 @@ from smtplog.contract.fields import MOMENT
 from smtplog.formats.base import Kind
 from smtplog.join.across import Across
 from smtplog.join.assemble import message_key
+from smtplog.join.inherited import ARRIVAL, arrivals, inherited
 from smtplog.join.view import View
 from smtplog.read.source import apart
 
@@ -37,7 +38,9 @@ BIRTH: Mapping[str, Any] = {"host": pl.String, "queue_id": pl.String, "at": MOME
 KNOWN: Mapping[str, Any] = {**BIRTH, "message_key": pl.String}
 """Lives whose id was named as a child's or a parent's; `at` is their beginning."""
 LIFE = ("host", "queue_id", "at")
-_KEPT = ("handovers", "told", "births", "known")
+_HANDED: Mapping[str, Any] = {"life": pl.UInt32, "message_key": pl.String, "at": MOMENT}
+"""Lives that were handed on, while they are open."""
+_KEPT = ("handovers", "told", "births", "known", "arrivals")
 """What `Hops` keeps of its own."""
 
 
@@ -60,6 +63,7 @@ class Hops:
     told: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TOLD))
     births: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BIRTH))
     known: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=KNOWN))
+    arrivals: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ARRIVAL))
     across: Across = field(default_factory=Across)
     seen: int = -1
 
@@ -88,6 +92,7 @@ class Hops:
             view: what the numbers stand for.
         """
         start, last = 0, self.seen
+        handed = [pl.DataFrame(schema=_HANDED)]
         for label, frame in events.items():
             mine = life.slice(start, frame.height)
             start += frame.height
@@ -95,15 +100,20 @@ class Hops:
             fresh = frame["seq"] > self.seen
             if fresh.any() and _tells(view.kind(label), frame, view):
                 new = frame.with_columns(view.of_place(frame, "host").fill_null("-"), life=mine).filter(fresh)
-                self._learn(new, view.kind(label), table, view)
+                handed += self._learn(new, view.kind(label), table, view)
         self.seen = last
         if self.handovers.height or self.told.height:
-            self._name_lives(events, life, table, view)
+            handed.append(self._name_lives(events, life, table, view))
+        lives = pl.concat(handed).unique("life", keep="first", maintain_order=True)
+        if view.inherits and lives.height:
+            told = pl.concat([self.arrivals, arrivals(events, life, lives, view)])
+            self.arrivals = told.unique("message_key", keep="first", maintain_order=True)
         self.across.join()
         self._forget(table)
 
-    def _learn(self, new: pl.DataFrame, kind: Kind, table: pl.DataFrame, view: View) -> None:
-        """Take in new events of one kind."""
+    def _learn(self, new: pl.DataFrame, kind: Kind, table: pl.DataFrame, view: View) -> list[pl.DataFrame]:
+        """Take in new events of one kind; returns the lives that they say were handed on."""
+        lives = []
         is_start = kind.message == "start"
         if "parent_queue_id" in new.columns and view.wants("messages", "parent_key", "child_keys"):
             named = _named_parents(new.filter(pl.col("parent_queue_id").is_not_null()), kind, view)
@@ -115,8 +125,11 @@ class Hops:
             if stays.any():
                 fresh = _with_key(handed.filter(stays), "parent_key", table, view).rename({"next_queue_id": "child_id"})
                 self.handovers = pl.concat([self.handovers, fresh.select(*HANDOVER)])
+                lives.append(fresh.select("life", message_key="parent_key", at="first_at"))
             if view.has_several_hosts and not stays.all():
-                self.across.sent_on(_with_key(handed.filter(~stays), "parent_key", table, view))
+                fresh = _with_key(handed.filter(~stays), "parent_key", table, view)
+                self.across.sent_on(fresh)
+                lives.append(fresh.select("life", message_key="parent_key", at="first_at"))
         if is_start and "orig_queue_id" in new.columns:
             told = new.filter(pl.col("orig_queue_id").is_not_null()).rename({"orig_queue_id": "parent_id"})
             self.told = pl.concat([self.told, told.select(*TOLD)])
@@ -129,9 +142,12 @@ class Hops:
                 self.across.came_in(_with_key(new.filter(~own), "message_key", table, view))
         if view.has_several_hosts and "message_id" in new.columns and kind.message:
             self.across.called(new)
+        return lives
 
-    def _name_lives(self, events: Mapping[str, pl.DataFrame], life: pl.Series, table: pl.DataFrame, view: View) -> None:
-        """Find the lives whose ids were named, as far as they are open now."""
+    def _name_lives(
+        self, events: Mapping[str, pl.DataFrame], life: pl.Series, table: pl.DataFrame, view: View
+    ) -> pl.DataFrame:  # fmt: skip
+        """Find the lives whose ids were named, as far as they are open now; returns them."""
         ids = pl.concat(
             [self.handovers["child_id"], *(self.told[n].alias("child_id") for n in ("queue_id", "parent_id"))]
         )
@@ -144,6 +160,7 @@ class Hops:
         found = _with_key(found, "message_key", table, view).with_columns(at="first_at")
         fresh = pl.concat([self.known, found.select(*KNOWN)])
         self.known = fresh.unique(LIFE, keep="first", maintain_order=True)
+        return found.select(*_HANDED)
 
     def _forget(self, table: pl.DataFrame) -> None:
         """What is older than all that is open, by more than a day: a block may hold weeks of a quiet host."""
@@ -157,7 +174,7 @@ class Hops:
     def parents(self, told: pl.DataFrame, view: View) -> pl.DataFrame:
         """Add `parent_key`, `child_keys` and `origin` to messages {queue_id, place, first_at, origin, message_key}.
 
-        Without message keys only the origin is told.
+        Without message keys only the origin is told. Where it is asked for, add what `inherited` finds.
         """
         nothing = {"parent_key": pl.lit(None, dtype=pl.String), "child_keys": pl.lit(None, dtype=pl.List(pl.String))}
         links = self._links()
@@ -172,6 +189,8 @@ class Hops:
         here = here.with_columns(origin=pl.coalesce(kept, "link", "origin")).drop("link")
         if "message_key" not in told.columns:
             return here.drop("parent_key").with_columns(**nothing)
+        if view.inherits:
+            here = inherited(here, self.arrivals, links)
         down = links.filter(pl.col("message_key").is_not_null()).sort("at", "message_key")
         down = down.group_by("parent_key", maintain_order=True).agg(child_keys="message_key")
         return here.join(down, left_on="message_key", right_on="parent_key", how="left", maintain_order="left")

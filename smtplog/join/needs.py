@@ -36,6 +36,8 @@ def needed_fields(tables: Mapping[str, frozenset[str] | None]) -> Wanted:
         names |= {"stage"}
     if "direction" in names:
         names |= NEEDS
+    if "auth_user" in names:
+        names |= {"session_key"}  # a refusal has it from its session
     if "session_key" in names:
         names |= CLIENT
     if "verdicts" in names:

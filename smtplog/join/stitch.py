@@ -25,6 +25,7 @@ from smtplog.join.direction import PRIVATE_ONLY, Ours
 from smtplog.join.foretold import Foretold
 from smtplog.join.hops import Hops
 from smtplog.join.keys import SessionKeys, tellable
+from smtplog.join.logins import Logins
 from smtplog.join.view import SOURCE_SHIFT, View
 from smtplog.read import columns
 from smtplog.read.columns import KindFrame, Parsed
@@ -94,6 +95,7 @@ class Stitcher:
         }
         self._ids: dict[tuple[str | None, str | None], int] = {}
         self._keys = SessionKeys()
+        self._logins = Logins()
         self._hops = Hops()
         self._foretold = Foretold()
         threads = (_Thread("message", self.idle), _Thread("session", SESSION_IDLE))
@@ -126,6 +128,8 @@ class Stitcher:
         self._complete(fuller, head)
         if view.wants_session_keys:
             frames = self._keys.added(frames, view)
+        if view.wants("deliveries", "auth_user"):
+            frames = self._logins.added(frames, view)
         if "events" in self.wanted or view.wants("messages", "verdicts"):
             frames = list(named.with_ids(frames, self._threads["message"].open, view, GRACE))
         added: dict[str, list[pl.DataFrame]] = {}
@@ -308,7 +312,7 @@ class Stitcher:
             archive.writestr("state.json", json.dumps(meta))
             frames = {f"{sort}/{label}": f for sort, t in self._threads.items() for label, f in t.open.items()}
             hops = {f"hops.{name}": frame for name, frame in self._hops.frames().items()}
-            for name, frame in {**frames, "keys": self._keys.turns, **hops}.items():
+            for name, frame in {**frames, "keys": self._keys.turns, "logins": self._logins.turns, **hops}.items():
                 packed = io.BytesIO()
                 frame.write_ipc(packed)
                 archive.writestr(name, packed.getvalue())
@@ -352,7 +356,7 @@ class Stitcher:
         frames = {
             name: pl.read_ipc(io.BytesIO(archive.read(name))) for name in archive.namelist() if name != "state.json"
         }
-        self._keys.turns = frames.pop("keys")
+        self._keys.turns, self._logins.turns = frames.pop("keys"), frames.pop("logins")
         self._hops.take_over({name: frames.pop(f"hops.{name}") for name in self._hops.frames()}, meta["seen"])
         for name, frame in frames.items():
             sort, _, label = name.partition("/")

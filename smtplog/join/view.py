@@ -30,7 +30,7 @@ def source_of(place: Any) -> Any:
     return place // (1 << SOURCE_SHIFT)
 
 
-LINKS = frozenset({"is_internal", "parent_key", "child_keys", "origin", "direction"})
+LINKS = frozenset({"is_internal", "parent_key", "child_keys", "origin", "direction", "auth_user"})
 """What is known only when messages are linked."""
 
 Frames = Mapping[str, pl.DataFrame]
@@ -152,10 +152,18 @@ class View:
     @property
     def wants_message_keys(self) -> bool:
         """Does any table show them, or something made of them?"""
-        return any(
-            self.wants(table, "message_key", "delivery_key", "attempt", "parent_key", "child_keys")
-            for table in ("messages", "deliveries")
+        return (
+            any(
+                self.wants(table, "message_key", "delivery_key", "attempt", "parent_key", "child_keys")
+                for table in ("messages", "deliveries")
+            )
+            or self.inherits
         )
+
+    @property
+    def inherits(self) -> bool:
+        """Does any table show what a mail that came in again has from its first coming?"""
+        return self.wants("messages", "direction", "auth_user") or self.wants("deliveries", "auth_user")
 
     @property
     def wants_session_keys(self) -> bool:
