@@ -95,6 +95,83 @@ def test_what_filters_keep(
     assert asked(frames, table, **given).sort("queue_id", nulls_last=True)["queue_id"].to_list() == expected
 
 
+@pytest.mark.parametrize(
+    ("table", "given", "like"),
+    [
+        ("deliveries", {"sender": "<ann@src.example>"}, {"sender": "ann@src.example"}),
+        ("deliveries", {"sender": "<*@src.example>"}, {"sender": "*@src.example"}),
+        ("deliveries", {"sender": "<>"}, {"sender": ""}),
+        ("messages", {"sender": "<>"}, {"sender": ""}),
+        ("deliveries", {"recipient": "<bob@dest.example>"}, {"recipient": "bob@dest.example"}),
+        ("messages", {"recipient": "<carol@other.example>"}, {"recipient": "carol@other.example"}),
+        ("messages", {"message_id": "<CCCC3.m@src.example>"}, {"message_id": "CCCC3.m@src.example"}),
+        ("deliveries", {"domain": "@other.example"}, {"domain": "other.example"}),
+        ("deliveries", {"queue_id": "AAAA1:"}, {"queue_id": "AAAA1"}),
+        ("deliveries", {"client": "10.77.1.0/24"}, {"client": "10.77.1.*"}),
+        ("sessions", {"client": "10.77.1.0/24"}, {"client": "10.77.1.*"}),
+        ("events", {"client": "192.0.2.9/32"}, {"client": "192.0.2.9"}),
+        ("messages", {"client": "c1.src.example[10.77.1.1]"}, {"client": "c1.src.example"}),
+        ("messages", {"client": "c1.src.example [10.77.1.1]"}, {"client": "c1.src.example"}),
+        ("deliveries", {"client": "unknown[192.0.2.9]"}, {"client": "192.0.2.9"}),
+        ("deliveries", {"client": "[192.0.2.9]"}, {"client": "192.0.2.9"}),
+        ("deliveries", {"relay": "mx.dest.example[10.77.2.1]:25"}, {"relay": "10.77.2.1"}),
+        ("messages", {"relay": "mx.dest.example[10.77.2.1]:25"}, {"relay": "mx.dest.example"}),
+        ("events", {"relay": "10.77.2.0/24"}, {"relay": "10.77.2.*"}),
+    ],
+)
+def test_what_logs_write_may_be_pasted(
+    frames: dict[str, pl.DataFrame], table: str, given: dict[str, str], like: dict[str, str]
+) -> None:
+    """Brackets, a name with its address, networks: what is found is what the plain pattern finds."""
+    found = asked(frames, table, **given)
+    assert found.height > 0
+    assert found.equals(asked(frames, table, **like))
+
+
+CLIENTS = ["10.1.2.3", "10.1.3.3", "2001:db8::5", "2001:db8:0:1::5", "::ffff:10.1.2.9", "no address", None]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10.1.2.0/24", ["10.1.2.3", "::ffff:10.1.2.9"]),
+        ("10.1.2.77/24", ["10.1.2.3", "::ffff:10.1.2.9"]),
+        ("10.0.0.0/8", ["10.1.2.3", "10.1.3.3", "::ffff:10.1.2.9"]),
+        ("0.0.0.0/0", ["10.1.2.3", "10.1.3.3", "::ffff:10.1.2.9"]),
+        ("2001:db8::/64", ["2001:db8::5"]),
+        ("2001:db8::/32", ["2001:db8::5", "2001:db8:0:1::5"]),
+        ("2001:DB8:0:0:0:0:0:5", ["2001:db8::5"]),
+        ("[2001:db8::5]", ["2001:db8::5"]),
+        ("10.1.2.3", ["10.1.2.3"]),
+        ("10.9.9.9[10.1.2.3]", []),
+    ],
+)
+def test_networks_hold_addresses_of_both_kinds(text: str, expected: list[str]) -> None:
+    frame = pl.DataFrame(
+        [
+            {"source": "-", "line": 1, "line_count": 1, "kind": "x", "client_ip": ip, "client_name": "n"}
+            for ip in CLIENTS
+        ],
+        schema=schema.of(TABLES["events"]),
+    )
+    assert frame.filter(Query({"client": (text,)}).expression("events"))["client_ip"].to_list() == expected
+
+
+@pytest.mark.parametrize("text", ["10.77/x", "10.77.1.0/33", "10.77.1.*/24", "2001:db8::/129", "a.example/24"])
+def test_what_is_no_network_is_refused(text: str) -> None:
+    """Rather than finding nothing."""
+    with pytest.raises(QueryError, match="no network; write one such as"):
+        Query({"client": (text,)}).expression("deliveries")
+
+
+def test_a_network_of_next_hops_is_refused_where_no_address_is_known() -> None:
+    query = Query({"relay": ("10.77.2.0/24",)})
+    with pytest.raises(QueryError, match="messages have no such field; it works on events, deliveries"):
+        query.expression("messages")
+    assert query.expression("messages", lenient=True) is not None
+    assert Query({"relay": ("private/lmtp",)}).expression("deliveries") is not None  # a socket has slashes too
+
+
 @pytest.mark.parametrize("text", ["a.b*", "[x]", "a+b", "x|y", "(a", "\\", "^a$", "é?", "a\nb"])
 def test_patterns_are_globs_and_nothing_else(text: str) -> None:
     """What means something in a regular expression means itself."""

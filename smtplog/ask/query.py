@@ -6,16 +6,19 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import cache
+from functools import cache, partial
 
 import polars as pl
 
+from smtplog.ask import pasted
 from smtplog.contract import schema
 from smtplog.contract.records import TABLES
 from smtplog.errors import QueryError, caret
+from smtplog.join import networks
 from smtplog.read import grammar
 
 Matcher = Callable[[str], pl.Expr]
+"""A shell pattern -> which rows fit."""
 
 TIME = {"events": "at", "sessions": "opened_at", "messages": "received_at", "deliveries": "at"}
 """The time by which a record is chosen and sorted."""
@@ -30,38 +33,64 @@ def times(table: str) -> tuple[str, ...]:
 
 def _like(*names: str) -> Matcher:
     """Any of these columns is like the pattern."""
-    return lambda pattern: pl.any_horizontal(pl.col(name).str.contains(pattern).fill_null(False) for name in names)
+    return lambda text: pl.any_horizontal(_fits(pl.col(name), text) for name in names)
 
 
 def _within(column: str, *path: str) -> Matcher:
     """Any element of a list of structs has a field like the pattern."""
-    return lambda pattern: _any(pl.col(column), _element_like(pattern, path))
+    return lambda text: _any(pl.col(column), _element_like(text, path))
 
 
 def _in_transactions(*path: str) -> Matcher:
     """Any recipient of any transaction has a field like the pattern."""
 
-    def matcher(pattern: str) -> pl.Expr:
-        recipients = _any(pl.element().struct.field("recipients"), _element_like(pattern, path))
+    def matcher(text: str) -> pl.Expr:
+        recipients = _any(pl.element().struct.field("recipients"), _element_like(text, path))
         return _any(pl.col("transactions"), recipients)
 
     return matcher
+
+
+def _fits(values: pl.Expr, text: str) -> pl.Expr:
+    return values.str.contains(grammar.glob(text)).fill_null(False)
 
 
 def _any(lists: pl.Expr, fits: pl.Expr) -> pl.Expr:
     return lists.list.eval(fits).list.any().fill_null(False)
 
 
-def _element_like(pattern: str, path: tuple[str, ...]) -> pl.Expr:
-    return pl.any_horizontal(pl.element().struct.field(name).str.contains(pattern).fill_null(False) for name in path)
+def _element_like(text: str, path: tuple[str, ...]) -> pl.Expr:
+    return pl.any_horizontal(_fits(pl.element().struct.field(name), text) for name in path)
 
 
 def _domain_of(matcher: Matcher) -> Matcher:
     """A domain's pattern, made one for whole addresses."""
-    return lambda pattern: matcher(pattern.replace("^", "^.*@", 1))
+    return lambda text: matcher(f"*@{text}")
 
 
-FILTERS: Mapping[str, Mapping[str, Matcher]] = {
+def _peer(option: str) -> Matcher:
+    """The host in the columns `<option>_name` and `<option>_ip`: by a pattern, a network, or as logs write it."""
+    name, ip = pl.col(f"{option}_name"), pl.col(f"{option}_ip")
+
+    def matcher(text: str) -> pl.Expr:
+        meant = pasted.peer(option, text)
+        if meant.network is None:
+            return _fits(name, meant.either or "") | _fits(ip, meant.either or "")
+        inside = ip.map_batches(partial(networks.inside, networks=(meant.network,)), return_dtype=pl.Boolean)
+        is_called = pl.lit(True) if meant.name is None else _fits(name, meant.name)
+        return inside.fill_null(False) & is_called
+
+    return matcher
+
+
+def _relay_of_messages(text: str) -> pl.Expr | None:
+    """Messages know the names of next hops only."""
+    meant = pasted.peer("relay", text)
+    called = meant.name if meant.network else meant.either
+    return None if called is None else _within("recipients", "relay_name")(called)
+
+
+FILTERS: Mapping[str, Mapping[str, Callable[[str], pl.Expr | None]]] = {
     "sender": {
         "events": _like("sender"), "messages": _like("sender"), "deliveries": _like("sender"),
         "sessions": _within("transactions", "sender"),
@@ -78,11 +107,8 @@ FILTERS: Mapping[str, Mapping[str, Matcher]] = {
         "messages": _domain_of(_within("recipients", "address")),
         "sessions": _domain_of(_in_transactions("address")),
     },
-    "client": dict.fromkeys(TABLES, _like("client_name", "client_ip")),
-    "relay": {
-        "events": _like("relay_name", "relay_ip"), "deliveries": _like("relay_name", "relay_ip"),
-        "messages": _within("recipients", "relay_name"),
-    },
+    "client": dict.fromkeys(TABLES, _peer("client")),
+    "relay": {"events": _peer("relay"), "deliveries": _peer("relay"), "messages": _relay_of_messages},
     "status": dict.fromkeys(("events", "messages", "deliveries"), _like("status")),
     "queue_id": {
         **dict.fromkeys(("events", "messages", "deliveries"), _like("queue_id")),
@@ -97,7 +123,7 @@ FILTERS: Mapping[str, Mapping[str, Matcher]] = {
     "actor": {"deliveries": _like("actor")},
     "direction": {"messages": _like("direction")},
 }  # fmt: skip
-"""Filter -> table -> how it looks at that table. A filter that a table lacks is refused."""
+"""Filter -> table -> how it looks at that table. A filter that a table lacks is refused; None: it lacks what this text asks."""
 
 
 BEHIND = {
@@ -135,13 +161,14 @@ class Query:
         parts = [pl.lit(True)]
         for name, globs in self.patterns.items():
             if globs:
-                look = FILTERS[name].get(table)
-                if look is None and lenient:
+                asked = [pasted.bare(name, text) for text in globs]
+                fits = _looks(name, table, asked)
+                if fits is None and lenient:
                     continue
-                if look is None:
-                    has = ", ".join(t for t in TABLES if t in FILTERS[name])
+                if fits is None:
+                    has = ", ".join(t for t in TABLES if _looks(name, t, asked) is not None)
                     raise QueryError(f"--{name.replace('_', '-')}: {table} have no such field; it works on {has}")
-                parts.append(pl.any_horizontal(look(grammar.glob(g)) for g in globs))
+                parts.append(fits)
         at = _time(table)
         if self.since:
             parts.append((at >= self.since).fill_null(False))
@@ -156,6 +183,14 @@ class Query:
         if self.last is None or end is None:
             return frame
         return frame.filter((_time(table) > end - self.last).fill_null(False))
+
+
+def _looks(name: str, table: str, asked: Iterable[str]) -> pl.Expr | None:
+    """A filter as an expression: any of the patterns fits; None where the table lacks what it looks at."""
+    look = FILTERS[name].get(table)
+    looks = [look(text) for text in asked] if look else [None]
+    fits = [one for one in looks if one is not None]
+    return pl.any_horizontal(fits) if len(fits) == len(looks) else None
 
 
 def _time(table: str) -> pl.Expr:

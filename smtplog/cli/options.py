@@ -62,14 +62,16 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option(help="Only before this time (as --since).")]
 Last = Annotated[str | None, typer.Option(help="Only the last 90m, 12h, 1d, 2w of the log.")]
 Globs = list[str] | None
-Sender = Annotated[Globs, typer.Option(help="Envelope sender like this (glob, repeatable).")]
+Sender = Annotated[
+    Globs, typer.Option(help="Envelope sender like this (glob, repeatable; '<>' or '': the null sender).")
+]
 Recipient = Annotated[Globs, typer.Option(help="Recipient like this, before or after expansion (glob).")]
 Domain = Annotated[Globs, typer.Option(help="Recipient's domain like this (glob).")]
-Client = Annotated[Globs, typer.Option(help="Client name or address like this (glob).")]
-Relay = Annotated[Globs, typer.Option(help="Next hop's name or address like this (glob).")]
+Client = Annotated[Globs, typer.Option(help="Client name or address like this (glob), or in this network (CIDR).")]
+Relay = Annotated[Globs, typer.Option(help="Next hop's name or address like this (glob), or in this network (CIDR).")]
 Status = Annotated[Globs, typer.Option(help="sent, delivered, deferred, bounced, expired, rejected ... (glob).")]
 QueueId = Annotated[Globs, typer.Option(help="Queue id (glob).")]
-MessageId = Annotated[Globs, typer.Option(help="Message-ID without brackets (glob).")]
+MessageId = Annotated[Globs, typer.Option(help="Message-ID like this (glob).")]
 Host = Annotated[Globs, typer.Option(help="Logging host like this (glob).")]
 Reason = Annotated[Globs, typer.Option(help="Canonical reason of the failure (glob).")]
 Actor = Annotated[Globs, typer.Option(help="Who must act (glob).")]

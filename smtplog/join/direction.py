@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 import polars as pl
 
 from smtplog.errors import QueryError
+from smtplog.join import networks
 
 PRIVATE = (
     "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "::1/128", "fc00::/7", "fe80::/10",
@@ -53,47 +52,20 @@ class Ours:
 
     def has_address(self, addresses: pl.Series) -> pl.Series:
         """Does each address lie in a network of ours? Null where there is no address."""
-        known = addresses.unique().drop_nulls()
-        number = _numbers(known)
-        v4 = [one for one in map(_network, self.networks or PRIVATE) if one.version == 4]
-        bits = pl.col("number")
-        near = [(bits & int(one.netmask)) == int(one.network_address) for one in v4]
-        inside = number.to_frame().select(pl.any_horizontal(pl.lit(False), *near)).to_series()
-        others = number.is_null().arg_true()  # no IPv4 address in the usual spelling
-        inside = inside.scatter(others, [self._holds(one) for one in known.gather(others).to_list()])
-        told = pl.DataFrame({"a": known, "inside": inside})
-        return pl.DataFrame({"a": addresses}).join(told, on="a", how="left", maintain_order="left")["inside"]
-
-    def _holds(self, address: str) -> bool | None:
-        try:
-            ip = ip_address(address)
-        except ValueError:
-            return None
-        mapped = getattr(ip, "ipv4_mapped", None) or ip
-        return any(mapped in _network(network) for network in self.networks or PRIVATE)
+        return networks.inside(addresses, map(_network, self.networks or PRIVATE))
 
 
 PRIVATE_ONLY = Ours()
 
 
-def _numbers(addresses: pl.Series) -> pl.Series:
-    """`number`: IPv4 addresses as one number each; null for all else."""
-    parts = addresses.str.split_exact(".", 3).struct.unnest()
-    octets = [pl.col(name).cast(pl.UInt8, strict=False).cast(pl.Int64) for name in parts.columns]
-    number = pl.sum_horizontal(*(one * 256 ** (3 - place) for place, one in enumerate(octets)), ignore_nulls=False)
-    is_whole = addresses.str.count_matches(".", literal=True) == 3
-    return parts.select(number=pl.when(is_whole).then(number)).to_series()
-
-
-@cache
-def _network(text: str) -> IPv4Network | IPv6Network:
+def _network(text: str) -> networks.Network:
     """A network.
 
     Raises:
         QueryError: it is none.
     """
     try:
-        return ip_network(text, strict=False)
+        return networks.network(text)
     except ValueError as error:
         raise QueryError(f"--local-network {text}: write an address or a network such as 192.0.2.0/24") from error
 
