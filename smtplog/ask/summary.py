@@ -19,7 +19,7 @@ from smtplog.ask.query import Query
 from smtplog.errors import QueryError
 from smtplog.read import secrets
 from smtplog.read.columns import Parsed
-from smtplog.read.plan import LIGHT, LOGIN, WATCHED
+from smtplog.read.plan import LIGHT, WATCHED
 from smtplog.read.source import apart
 from smtplog.read.zone import SLOT, Zone
 
@@ -115,7 +115,7 @@ class Summary:
 
     def tables(self) -> dict[str, frozenset[str] | None]:
         """What must be read for it."""
-        wanted = {"messages": MESSAGES, "deliveries": DELIVERIES | LOGIN | {WATCHED, LIGHT}}
+        wanted = {"messages": MESSAGES, "deliveries": DELIVERIES | {WATCHED, LIGHT}}
         conditions = {table: self._condition(table) for table in wanted}
         return {
             t: names | frozenset(c.meta.root_names() if (c := conditions[t]) is not None else ())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from smtplog.join import assemble
 from smtplog.join.direction import NEEDS
 from smtplog.join.view import LINKS
-from smtplog.read.plan import CLIENT, Wanted
+from smtplog.read.plan import CLIENT, LOGIN, WATCHED, Wanted
 
 HANDED_ON = frozenset(
     {"relay_name", "relay_ip", "client_ip", "client_name", "next_queue_id", "parent_queue_id", "orig_queue_id"}
@@ -44,4 +44,6 @@ def needed_fields(tables: Mapping[str, frozenset[str] | None]) -> Wanted:
         names |= {"verdict_program", "verdict", "score", "message_id"}
     if not names.isdisjoint(LINKS):
         names |= HANDED_ON
+    if WATCHED in names:  # counted where they are read: no record is to have them
+        names |= LOGIN
     return names | assemble.ALWAYS
