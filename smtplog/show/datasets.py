@@ -192,7 +192,7 @@ class Datasets:
     """
 
     def __init__(self, folder: Path, times: Mapping[str, str], *, by_date: bool, state: Path | None) -> None:
-        self._folder, self._times, self._state = folder, times, state
+        self._folder, self._times, self._state, self._by_date = folder, times, state, by_date
         self._make = partial(Dataset, by_date=by_date, adds=state is not None)
         self._tables: dict[str, Dataset] = {}
         self._kept = b""
@@ -206,6 +206,7 @@ class Datasets:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._ours.enter_context(_alone(self._folder))
                 self._end_killed_run(self._state)
+                self._check_layout()
             for name, time in self._times.items():
                 self._tables[name] = self._make(self._folder / name, name, time)
         except OSError as error:
@@ -224,6 +225,15 @@ class Datasets:
                 (_add if done.exists() else _throw_away)(folder)
         if done.exists():
             done.replace(state)
+
+    def _check_layout(self) -> None:
+        """Rows in folders by date and rows beside them make no dataset."""
+        for folder in map(self._folder.joinpath, self._times):
+            if any(folder.glob("*.parquet" if self._by_date else "date=*")):
+                raise OutputError(
+                    f"{folder}: the rows there are {'not ' * self._by_date}parted by date: leave --partition-by as it "
+                    "was, or choose another folder with -o and a state of its own"
+                )
 
     def _done(self, state: Path) -> Path:
         """Where the new state waits while the tables are put in their place; only where the old one is as it was."""
