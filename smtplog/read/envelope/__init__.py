@@ -19,6 +19,7 @@ from smtplog.read.envelope.heads import ENVELOPES, NAIVE_YEAR, SCHEMA, Envelope,
 from smtplog.read.envelope.repeat import repeat
 from smtplog.read.envelope.unfold import unfold
 from smtplog.read.envelope.whole import whole as _whole
+from smtplog.read.envelope.whole import without_open as _without_open
 from smtplog.read.source import Block
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "find",
     "split",
     "whole",
+    "without_open",
 ]
 
 
@@ -88,3 +90,8 @@ def entries(block: Block, wrapping: Wrapping) -> pl.DataFrame:
 def whole(blocks: Iterable[Block], wrapping: Wrapping) -> Iterator[Block]:
     """Cut blocks again so that no entry is torn: see `whole.whole`."""
     return _whole(blocks, wrapping.order, wrapping.container)
+
+
+def without_open(blocks: Iterable[Block], wrapping: Wrapping, *, is_complete: bool) -> Iterator[Block]:
+    """Leave out what is not all there at the end: see `whole.without_open`."""
+    return _without_open(blocks, wrapping.order, wrapping.container, is_complete=is_complete)
