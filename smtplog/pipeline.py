@@ -32,7 +32,7 @@ from smtplog.read.columns import KindFrame, Parsed
 from smtplog.read.first_lines import HEAD
 from smtplog.read.options import Options
 from smtplog.read.plan import Wanted
-from smtplog.read.resume import Marks
+from smtplog.read.resume import Marks, Track
 from smtplog.read.tally import Tally
 from smtplog.work import UNFINISHED, Frames, Work, frames_of
 
@@ -92,9 +92,12 @@ def run(
     copies, overlap = Copies(), Overlap(options.dedupe)
     sets = rotation.sets(source.inputs(given))
     stitcher.is_several, has_many = len(sets) > 1, sum(map(len, sets)) > 1
+    newest = frozenset(files[-1] for files in sets)
+    if marks:  # of a thousand files one may have something new
+        sets = [new for files in sets if (new := [one for one in files if marks.look(one)])]
     if stitcher.is_several:
         wanted = columns.for_several_hosts(wanted)
-        smaller = max(options.block_bytes // min(len(sets), MANY), min(options.block_bytes, SMALL_BYTES))
+        smaller = max(options.block_bytes // min(max(len(sets), 1), MANY), min(options.block_bytes, SMALL_BYTES))
         options = replace(options, block_bytes=smaller)
     needs = _Needs(
         wanted,
@@ -102,7 +105,7 @@ def run(
         covers=not options.show_secrets and any(_shows(asked) for asked in tables.values()),
     )
     with Work(options.threads) as work:
-        how = _Reading(tables, options, tally, expected, needs, work, marks)
+        how = _Reading(tables, options, tally, expected, needs, work, marks, newest)
         streams = [
             (_begins(files[0], options) if stitcher.is_several else None, _one_set(files, how)) for files in sets
         ]
@@ -126,9 +129,7 @@ def run(
     tally.problems += overlap.twice()
     tally.repeated += overlap.dropped
     if keep and marks:
-        tally.problems += [f"files that hold nothing new, as earlier runs have read them: {marks.old:,}"] * bool(
-            marks.old
-        )
+        tally.problems += marks.words()
         stitcher.read = marks.now()
         keep(stitcher.save())
         return
@@ -194,6 +195,8 @@ class _Reading:
     work: Work
     marks: Marks | None
     """How far earlier runs have read; None: all is read."""
+    newest: frozenset[source.Input]
+    """The last file of each rotated set: the others are written to no more."""
 
 
 @dataclass(frozen=True)
@@ -209,24 +212,26 @@ class _Piece:
 
 def _one_input(one: source.Input, clock: Clock, how: _Reading) -> Iterator[_Piece]:
     options, tally, expected, needs = how.options, how.tally, how.expected, how.needs
-    blocks = source.blocks(one, options.block_bytes)
+    track = how.marks.begin(one) if how.marks else None
+    end, lines = (track.end, track.lines) if track else (0, 0)
+    blocks = source.blocks(one, options.block_bytes, end, lines + 1)
     first = next(blocks)
+    whole: Iterator[source.Block] = chain([first], blocks)
+    if end:  # its beginning tells what it is
+        first = next(source.blocks(one, HEAD * 1000))
     head = source.lines(source.Block(first.source, first.data[: HEAD * 1000], 1, 0))["raw"].head(HEAD)
     wrapping = envelope.find(head)
     if _is_transcript(head, wrapping.rate, first, options, expected):
-        for found in _document(one, chain([first], blocks), how):
-            if "sessions" in how.tables and found.height:
-                asked = how.tables["sessions"]
-                shown = found.select(c for c in found.columns if asked is None or c in asked)
-                yield _Piece(one.name, frames={"sessions": shown})
+        yield from _new_sessions(one, source.blocks(one, options.block_bytes) if end else whole, how, lines)
         return
-    whole: Iterator[source.Block] = chain([first], blocks)
-    if how.marks and one.modified is not None:  # what is piped in or given as lines may well begin like something else
-        whole = how.marks.rest(whole)
+    whole = envelope.whole(whole, wrapping)
+    if how.marks and track:
+        whole = envelope.without_open(whole, wrapping, is_complete=track.is_packed or one not in how.newest)
+        whole = how.marks.follow(one, track, whole)
     parse = partial(_parse, wrapping=wrapping, expected=expected, needs=needs)
     answers = secrets.Answers()
     is_first = True
-    for block, parsed in how.work.in_order(parse, envelope.whole(whole, wrapping)):
+    for block, parsed in how.work.in_order(parse, whole):
         births = first_lines.births(parsed.entries, expected) if is_first else []
         is_first = False
         if clock.needs_reference(parsed.entries, births):
@@ -250,6 +255,20 @@ def _one_input(one: source.Input, clock: Clock, how: _Reading) -> Iterator[_Piec
         if options.progress:
             options.progress(one.name, block.size)
         yield _Piece(one.name, parsed, is_last=block.is_last)
+
+
+def _new_sessions(
+    one: source.Input, blocks: Iterator[source.Block], how: _Reading, known: int
+) -> Iterator[_Piece]:  # fmt: skip
+    """What a transcript gives: one that has grown is read whole, and gives the sessions that begin behind the `known` lines."""
+    if how.marks and one.modified is not None:
+        blocks = how.marks.follow(one, Track(), blocks)
+    for found in _document(one, blocks, how):
+        fresh = found.filter(pl.col("line") > known)
+        if "sessions" in how.tables and fresh.height:
+            asked = how.tables["sessions"]
+            shown = fresh.select(c for c in fresh.columns if asked is None or c in asked)
+            yield _Piece(one.name, frames={"sessions": shown})
 
 
 def _is_transcript(

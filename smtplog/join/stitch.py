@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -20,7 +20,7 @@ from smtplog.contract import schema
 from smtplog.contract.fields import MOMENT
 from smtplog.errors import InputError
 from smtplog.formats.base import Format, Kind
-from smtplog.join import assemble, attempts, lives, named, strangers
+from smtplog.join import assemble, attempts, lives, named, saved, strangers
 from smtplog.join.direction import PRIVATE_ONLY, Ours
 from smtplog.join.foretold import Foretold
 from smtplog.join.hops import Hops
@@ -31,6 +31,7 @@ from smtplog.read import columns
 from smtplog.read.columns import KindFrame, Parsed
 from smtplog.read.detect import Place
 from smtplog.read.options import IDLE
+from smtplog.read.resume import Way
 from smtplog.read.source import apart
 
 GRACE = timedelta(seconds=10)
@@ -82,8 +83,8 @@ class Stitcher:
     ours: Ours = PRIVATE_ONLY
     sources: list[str] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
-    read: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """How far files were read (`read.resume`): it travels with what is open."""
+    read: list[Way] = field(default_factory=list)
+    """How far files were read: it travels with what is open."""
     is_several: bool = False
     """Several logs come, side by side."""
     watermark: datetime | None = None
@@ -293,13 +294,16 @@ class Stitcher:
     def save(self) -> bytes:
         """The open state, to be loaded by a later run that reads on where this one stopped."""
         out = io.BytesIO()
+        frames = {f"{sort}/{label}": f for sort, t in self._threads.items() for label, f in t.open.items()}
+        frames |= {"keys": self._keys.turns, "logins": self._logins.turns}
+        frames |= {f"hops.{name}": frame for name, frame in self._hops.frames().items()}
+        sources = saved.renumbered(frames, self.sources)
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
             meta = {
                 "contract": schema.VERSION,
                 "tables": sorted(self.wanted),
-                "read": self.read,
-                "sources": self.sources,
-                "seen": self._hops.seen,
+                "ways": [astuple(way) for way in self.read],
+                "sources": sources,
                 "places": [[place.host, place.program] for place in self.places],
                 **{
                     name: {
@@ -310,9 +314,7 @@ class Stitcher:
                 },
             }
             archive.writestr("state.json", json.dumps(meta))
-            frames = {f"{sort}/{label}": f for sort, t in self._threads.items() for label, f in t.open.items()}
-            hops = {f"hops.{name}": frame for name, frame in self._hops.frames().items()}
-            for name, frame in {**frames, "keys": self._keys.turns, "logins": self._logins.turns, **hops}.items():
+            for name, frame in frames.items():
                 packed = io.BytesIO()
                 frame.write_ipc(packed)
                 archive.writestr(name, packed.getvalue())
@@ -345,7 +347,7 @@ class Stitcher:
                 f"the saved state is one for the tables {', '.join(meta['tables'])}: ask for the same, "
                 "or keep a state of its own for others"
             )
-        self.read = {digest: (length, octets) for digest, (length, octets) in meta["read"].items()}
+        self.read = [Way(*way) for way in meta["ways"]]
         self.sources = [*meta["sources"], ""]  # what comes now comes later, also under the same name
         for host, program in meta["places"]:
             self._place(place(host, program))
@@ -357,7 +359,8 @@ class Stitcher:
             name: pl.read_ipc(io.BytesIO(archive.read(name))) for name in archive.namelist() if name != "state.json"
         }
         self._keys.turns, self._logins.turns = frames.pop("keys"), frames.pop("logins")
-        self._hops.take_over({name: frames.pop(f"hops.{name}") for name in self._hops.frames()}, meta["seen"])
+        seen = (len(meta["sources"]) << SOURCE_SHIFT) - 1
+        self._hops.take_over({name: frames.pop(f"hops.{name}") for name in self._hops.frames()}, seen)
         for name, frame in frames.items():
             sort, _, label = name.partition("/")
             self._threads[sort].open[label] = frame

@@ -11,6 +11,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -219,19 +220,21 @@ def head(one: Input, size: int) -> Block | None:
     return next(blocks(replace(one, open=lambda: io.BytesIO(ahead)), size)) if ahead else None
 
 
-def blocks(one: Input, size: int = BLOCK_BYTES) -> Iterator[Block]:
+def blocks(one: Input, size: int = BLOCK_BYTES, begin: int = 0, line: int = 1) -> Iterator[Block]:
     """Read an input as blocks of whole lines.
 
     Args:
         one: what to read.
         size: octets to aim at; a line longer than that makes its block longer.
+        begin: where to begin, in unpacked octets; `offset` counts from there.
+        line: the number of the line there.
 
     Raises:
         InputError: it cannot be opened or read.
     """
-    line, offset, aim, problem = 1, 0, _aim(size, 0), None
+    offset, aim, problem = 0, _aim(size, 0), None
     held, length = [], 0
-    coming = _octets(one, size)
+    coming = _octets(one, size, begin)
     while True:
         try:
             piece, is_cut = next(coming, (None, False))
@@ -284,42 +287,58 @@ def _begin_of_last(piece: bytes) -> int:
     return begin + 1
 
 
-def _octets(one: Input, size: int) -> Iterator[tuple[bytes, bool]]:
-    """The unpacked octets in pieces of at most `size`, and whether a piece ends where a block may end.
+@contextmanager
+def unpacked(one: Input, *, as_it_is: bool = False) -> Iterator[tuple[Any, str]]:
+    """The stream of an input, unpacked unless it is wanted `as_it_is`, and what it was: plain, packed or recoded.
 
-    No piece is held here while it is worked on.
+    A plain file can be read anywhere, what is made of others only from the beginning, with `read1`.
     """
     stream = one.open()
     try:
         first = stream.read(unpack.MAGIC_BYTES)
-        opened = next((opened for magic, opened in unpack.MAGIC if first.startswith(magic)), None)
+        fits = ((form, how) for magic, form, how in unpack.MAGIC if first.startswith(magic) and not as_it_is)
+        form, opened = next(fits, (unpack.PLAIN, None))
         if opened is not None:
-            with opened(unpack.Resumed(first, stream)) as unpacked:
-                yield from _pieces(unpacked.read1, size)
+            with opened(unpack.Resumed(first, stream)) as made:
+                yield made, form
         elif one.modified is not None:
-            yield from _cut(stream, size)
+            stream.seek(0)
+            yield stream, form
         else:
-            yield from _pieces(unpack.Resumed(first, stream).read, size)
+            yield unpack.Resumed(first, stream), form
     finally:
         if not one.is_borrowed:
             stream.close()
 
 
-def _pieces(read: Callable[[int], bytes], size: int) -> Iterator[tuple[bytes, bool]]:
-    """The octets as they come, to be cut by whoever reads lines."""
-    at = 0
+def _octets(one: Input, size: int, begin: int) -> Iterator[tuple[bytes, bool]]:
+    """The unpacked octets in pieces of at most `size`, and whether a piece ends where a block may end.
+
+    No piece is held here while it is worked on.
+    """
+    with unpacked(one) as (stream, form):
+        if form == unpack.PLAIN and one.modified is not None:
+            yield from _cut(stream, size, begin)
+        else:
+            yield from _pieces(stream.read if form == unpack.PLAIN else stream.read1, size, begin)
+
+
+def _pieces(read: Callable[[int], bytes], size: int, begin: int) -> Iterator[tuple[bytes, bool]]:
+    """The octets behind `begin` as they come, to be cut by whoever reads lines."""
+    at = -begin
     while piece := read(_aim(size, at)):
         at += len(piece)
-        held = [piece]
+        held = [piece[-at:] if at < len(piece) else piece]
         del piece
-        yield held.pop(), False
+        if at > 0:
+            yield held.pop(), False
 
 
-def _cut(stream: IO[bytes], size: int) -> Iterator[tuple[bytes, bool]]:
+def _cut(stream: IO[bytes], size: int, begin: int) -> Iterator[tuple[bytes, bool]]:
     """The octets of a file, of which the ends are looked at first: so no piece must be copied to be cut."""
-    at = 0
+    at = begin
     while True:
-        length = _aim(size, at)
+        length = _aim(size, at - begin)
         reach = min(length, _REACH)
         stream.seek(at + length - reach)
         ends = stream.read(reach)

@@ -35,19 +35,25 @@ def _zstd(packed: Any) -> Any:
     return pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
 
 
-MAGIC: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
-    (b"\x1f\x8b", lambda packed: gzip.GzipFile(fileobj=packed)),
-    (b"BZh", bz2.BZ2File),
-    (b"\xfd7zXZ\x00", lzma.LZMAFile),
-    (b"]\x00\x00", lzma.LZMAFile),
-    (b"\x28\xb5\x2f\xfd", _zstd),
-    (codecs.BOM_UTF8, lambda marked: Recoded(marked, "utf-8-sig")),
-    (codecs.BOM_UTF16_LE, lambda wide: Recoded(wide, "utf-16")),
-    (codecs.BOM_UTF16_BE, lambda wide: Recoded(wide, "utf-16")),
+PLAIN, PACKED, RECODED = "plain", "packed", "recoded"
+MAGIC: tuple[tuple[bytes, str, Callable[[Any], Any]], ...] = (
+    (b"\x1f\x8b", PACKED, lambda packed: gzip.GzipFile(fileobj=packed)),
+    (b"BZh", PACKED, bz2.BZ2File),
+    (b"\xfd7zXZ\x00", PACKED, lzma.LZMAFile),
+    (b"]\x00\x00", PACKED, lzma.LZMAFile),
+    (b"\x28\xb5\x2f\xfd", PACKED, _zstd),
+    (codecs.BOM_UTF8, RECODED, lambda marked: Recoded(marked, "utf-8-sig")),
+    (codecs.BOM_UTF16_LE, RECODED, lambda wide: Recoded(wide, "utf-16")),
+    (codecs.BOM_UTF16_BE, RECODED, lambda wide: Recoded(wide, "utf-16")),
 )
 """How packed files begin, and what unpacks them; several packed one behind the other are one. Windows marks its texts."""
-MAGIC_BYTES = max(len(magic) for magic, _ in MAGIC)
+MAGIC_BYTES = max(len(magic) for magic, _, _ in MAGIC)
 POLARS_MAGIC = (b"\x1f\x8b", b"x", b"\x28\xb5")
 """How the packed files begin that Polars unpacks on its own account: gzip, zlib, zstd."""
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What is raised where something is not what it begins like."""
+
+
+def checksum(octets: bytes | memoryview, before: int = 0) -> int:
+    """The CRC-32 of octets, or of all up to them."""
+    return zlib.crc32(octets, before)
