@@ -269,11 +269,16 @@ class Scope:
     def _cut(self) -> tuple[str, ...]:
         """The words of the text; remembers where each came from."""
         found: list[tuple[str, int, int]] = []
-        code = str(self.code)
+        code, quotations = str(self.code), _quotations(self.flat)
         for token in grammar.compiled("reply", "word").finditer(self.flat):
             kind, text, start = token.lastgroup, token[0], token.start()
             if kind == "enhanced":
-                if self.enhanced_code is None and text[0] != "2" and (len(found) < 6 or self.flat[start - 1] in "#("):
+                if (
+                    self.enhanced_code is None
+                    and text[0] != "2"
+                    and not _is_in(start, quotations)
+                    and (len(found) < 6 or self.flat[start - 1] in "#(")
+                ):
                     self.enhanced_code = text
             elif kind == "host" and (dot := _sentence_end(text)):
                 found.append((fold(text[:dot]), start, start + dot))
@@ -286,12 +291,11 @@ class Scope:
                 found.append((MASK, start, token.end()))
             elif text != code:
                 found.append((fold(text), start, token.end()))
-        return self._join(found)
+        return self._join(found, quotations)
 
-    def _join(self, found: list[tuple[str, int, int]]) -> tuple[str, ...]:
+    def _join(self, found: list[tuple[str, int, int]], quotations: list[tuple[int, int]]) -> tuple[str, ...]:
         """Words in the spelling of the rules; some of them are two in the text."""
         words: list[str] = []
-        quotations = _quotations(self.flat)
         breaks, quoted, pauses, before, at = set(), set(), set(), 0, 0
         while at < len(found):
             word, start, end = found[at]
@@ -299,7 +303,7 @@ class Scope:
                 breaks.add(len(words))
             if words and _is_pause(self.flat[before:start]):
                 pauses.add(len(words))
-            if any(a <= start < b for a, b in quotations):
+            if _is_in(start, quotations):
                 quoted.add(len(words))
             before = end
             pair = f"{word} {found[at + 1][0]}" if at + 1 < len(found) else ""
@@ -351,6 +355,10 @@ def _quotations(text: str) -> list[tuple[int, int]]:
     if "_" in text:
         spans += [symbol.span() for symbol in grammar.compiled("reply", "symbol").finditer(text)]
     return spans
+
+
+def _is_in(place: int, spans: list[tuple[int, int]]) -> bool:
+    return any(a <= place < b for a, b in spans)
 
 
 def _is_break(between: str, following: str) -> bool:
