@@ -65,6 +65,15 @@ def test_the_hint_is_that_of_the_rule_that_understood_the_text():
     assert row["hint"] == diagnose.reply(text).hint != diagnose.built_in().reasons["sender_rejected"].hint
 
 
+def test_the_hint_waits_as_long_as_some_of_it_is_still_tried():
+    text = TEXTS["grey"].format("a@example.com")
+    (gone,) = told(("a@example.com", "deferred", text), ("b@example.com", "expired", text)).groups
+    (over,) = told(("b@example.com", "expired", text)).groups
+
+    assert gone["hint"] == diagnose.reply(text, status="deferred").hint
+    assert over["hint"] == diagnose.reply(text, status="expired").hint != gone["hint"]
+
+
 def test_a_block_that_meets_many_recipients_is_an_incident_and_nobody_is_given_up():
     found = at_once(*blocked([*range(9)]))
     assert [(row["reason"], row["is_incident"]) for row in found.groups] == [("ip_blocklisted", True)]

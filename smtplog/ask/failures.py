@@ -245,7 +245,8 @@ def _groups(whole: pl.DataFrame, incidents: pl.DataFrame, top: int, rules: diagn
     rows = grouped.to_dicts()
     for row in rows:
         row["trend"] = _trend(row.pop("late"), row["attempts"])
-        row["hint"] = _hint(row["reason"], row["example"], row.pop("said"), rules)
+        still = {"status": "deferred"} if "deferred" in row["statuses"] else {}  # some of it is still tried
+        row["hint"] = _hint(row["reason"], row["example"], row.pop("said") | still, rules)
     return rows
 
 
