@@ -725,6 +725,7 @@ def test_an_operator_of_ones_own_can_be_named(tmp_path: Path):
         (OWN.format(id="a", reason="greylisted").replace("purple", "(purple"), "do not close"),
         (OWN.format(id="a", reason="greylisted").replace("purple", "purple)"), "bracket is missing"),
         (OWN.format(id="a", reason="greylisted").replace("purple elephants", ""), "says nothing"),
+        (OWN.format(id="a", reason="greylisted").replace("purple", "{recipient.x}"), "no words under"),
         (OWN.format(id="a", reason="greylisted") * 2, "stands twice"),
         ('[[text]]\nid = "a"\nreason = "greylisted"\nsource = "x"\nexamples = ["x"]', "no condition"),
         ('[[text]]\nid = "a"', "reason is missing"),

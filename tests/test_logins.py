@@ -83,3 +83,19 @@ def test_the_login_outlives_the_night() -> None:
     second.load(first.save())
     second.feed(lines[2:])
     assert second.flush()["deliveries"]["auth_user"].to_list() == ["eva@corp.example"]
+
+
+def test_a_repeated_line_is_as_many_refusals_as_it_says() -> None:
+    """One line stands for several entries; each has the login once."""
+    refusal = REFUSAL.format(EVA, 1)
+    head, _, text = refusal.partition("]: ")
+    lines = [CONNECT.format(EVA), LOGIN.format(EVA), refusal, f"{head}]: message repeated 3 times: [ {text}]"]
+
+    assert users(lines) == ["eva@corp.example"] * 4
+
+
+def test_logins_without_a_time_are_read_too() -> None:
+    """A 29 February in a year that has none is no time."""
+    lines = [line.replace("Jun  2", "Feb 29") for line in (LOGIN.format(EVA), REFUSAL.format(EVA, 1))]
+
+    assert users(lines) == [None]

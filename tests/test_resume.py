@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import gzip
+import io
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -355,6 +357,65 @@ def test_a_log_that_was_cut_in_place_is_read_on(night: Callable[..., Ran], tmp_p
     assert "put back" not in third.err
     assert sorted(set(found)) == sorted(set(told(LINES)))
     assert len(found) - len(told(LINES)) <= 6
+
+
+def test_a_log_that_was_cut_to_where_a_night_ended_before_is_read_on(night: Callable[..., Ran], tmp_path: Path) -> None:
+    """What earlier nights read is known, but farther on it is another log: that is said, and few lines come twice."""
+    log = tmp_path / "log/mail.log"
+    for lines in (LINES[:200], LINES[:400], LINES[:380] + LINES[400:]):
+        write(log, lines, modified=LATER)
+        ran = night()
+    found = events_of(tmp_path / "lake")
+
+    assert "it is a log that was read before and went on otherwise (cut, or put back?)" in ran.err
+    assert sorted(set(found)) == sorted(set(told(LINES)))
+    assert len(found) - len(told(LINES)) <= 6
+
+
+def test_a_packed_log_that_could_not_be_read_once_is_read_the_next_time(tmp_path: Path) -> None:
+    """A disk that fails for a moment loses nothing."""
+    (tmp_path / "mail.log.1.gz").write_bytes(
+        gzip.compress(b"".join(f"line {n * 7919}\n".encode() for n in range(9000)))
+    )
+    known: list[Way] = []
+    read = []
+    for most in (20_000, None, None):
+        marks, (one,) = Marks(known), source.inputs([tmp_path / "mail.log.1.gz"])
+        if marks.look(one) and (track := marks.begin(one)):
+            blocks = list(source.blocks(failing(one, most), 4000, track.end, track.lines + 1))
+            read += [block.data for block in marks.follow(one, track, blocks)]
+        known = marks.now()
+
+    assert b"".join(read) == gzip.decompress((tmp_path / "mail.log.1.gz").read_bytes())
+
+
+def failing(one: source.Input, most: int | None) -> source.Input:
+    """An input that fails behind so many packed octets."""
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if most is not None and self.tell() >= most:
+                raise OSError(5, "Input/output error")
+            return super().read(min(size or -1, 1000) if size and size > 0 else size)
+
+    return replace(one, open=lambda: Broken(Path(one.name).read_bytes()))
+
+
+def test_two_states_in_one_folder_leave_each_others_rows_alone(cli: Cli, tmp_path: Path) -> None:
+    """A night that was killed is ended by its own next one, though another was between."""
+    others = [line.replace(" mx1 ", " mx9 ") for line in LINES]
+    write(tmp_path / "one.log", LINES, modified=LATER)
+    write(tmp_path / "two.log", others, modified=LATER)
+
+    def given(name: str) -> list[object]:
+        return ["export", tmp_path / f"{name}.log", "-o", tmp_path / "lake", "--state", tmp_path / f"{name}.state"]
+
+    killed = subprocess.run([sys.executable, "-c", KILLED, "place", "0", *map(str, given("one"))], check=False)
+    assert killed.returncode == 9
+    assert cli(*given("two")).code == 0
+    assert cli(*given("one")).code == 0
+
+    assert events_of(tmp_path / "lake") == sorted(told(LINES) + told(others))
 
 
 def test_another_log_under_the_name_of_an_old_one_is_read_whole(night: Callable[..., Ran], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+import smtplog
 from smtplog.read import zone
 from tests.conftest import NOON, Ran, mail, process, stamp, write
 
@@ -134,3 +135,14 @@ def test_the_zone_of_the_oldest_file_counts(cli: Cli, tmp_path: Path) -> None:
     told = json.loads(cli("summary", tmp_path / "mail.log", tmp_path / "mail.log.1", "--format", "json").out)
 
     assert told["zone"] == "UTC+02:00"
+
+
+def test_a_stream_that_cannot_be_looked_at_ahead_is_told_when_it_is_read(tmp_path: Path) -> None:
+    """The error is the same as without another input beside it."""
+    log = tmp_path / "mail.log"
+    log.write_text("Jul 10 10:00:00 mx postfix/qmgr[101]: 4AAAAA0001: removed\n")
+    closed = log.open("rb")
+    closed.close()
+
+    with pytest.raises(smtplog.InputError, match="cannot be read"):
+        list(smtplog.events([closed, log], year=2026))

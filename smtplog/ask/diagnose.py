@@ -32,7 +32,7 @@ REFUSED_HERE = frozenset({"rejected", "temp_rejected"})
 """Statuses of mail that this host itself turned away."""
 _GIVEN_UP = frozenset({"bounced", "expired"})
 """Statuses of mail that came back."""
-LONGEST = 4096
+LONGEST = 2048
 """So many characters of a text are looked at: replies are shorter, and hostile ones cost little time."""
 _NOT_FINAL = SUCCESSES | {"deferred", "temp_rejected"}
 _BEFORE_RECIPIENT = frozenset({"connect", "greeting", "helo", "starttls", "auth", "mail"})

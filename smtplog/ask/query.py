@@ -86,8 +86,7 @@ def _peer(option: str) -> Matcher:
 def _relay_of_messages(text: str) -> pl.Expr | None:
     """Messages know the names of next hops only."""
     meant = pasted.peer("relay", text)
-    called = meant.name if meant.network else meant.either
-    return None if called is None else _within("recipients", "relay_name")(called)
+    return None if meant.either is None else _within("recipients", "relay_name")(meant.either)
 
 
 FILTERS: Mapping[str, Mapping[str, Callable[[str], pl.Expr | None]]] = {

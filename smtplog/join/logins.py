@@ -42,7 +42,7 @@ class Logins:
             return frames
         out = [(label, _named(frame, turns, view.kind(label), view)) for label, frame in frames]
         last = turns.unique("process", keep="last", maintain_order=True).filter(logged_in)
-        is_recent = pl.col("at") >= pl.lit(turns["at"].max()) - _WITHIN
+        is_recent = pl.col("at").max() - pl.col("at") <= _WITHIN
         self.turns = apart(last.filter(is_recent.fill_null(False)))
         return out
 
@@ -81,6 +81,7 @@ def _named(frame: pl.DataFrame, turns: pl.DataFrame, kind: Kind, view: View) -> 
     if "client_ip" in rows.columns:
         is_same = is_same & (pl.col("client_ip") == pl.col("client_ip then")).fill_null(False)
     found = found.filter(is_same & pl.col("auth_user").is_not_null()).select("seq", login="auth_user")
+    found = found.unique("seq", keep="last", maintain_order=True)  # one line may stand for several entries
     if found.is_empty():
         return frame
     frame = frame.join(found, on="seq", how="left", maintain_order="left")

@@ -63,7 +63,10 @@ class Handed:
     def peek(self, size: int) -> bytes:
         """About so many octets of what is to come, which stay to be read; none where the stream does not let one look ahead."""
         ahead = getattr(self._stream, "peek", None)
-        found = ahead(size) if ahead else b""
+        try:
+            found = ahead(size) if ahead else b""
+        except (OSError, EOFError, ValueError, TypeError):  # `read` says it
+            return b""
         return found if isinstance(found, bytes) else b""
 
     def read(self, size: int = -1) -> bytes:

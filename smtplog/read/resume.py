@@ -107,6 +107,8 @@ class Marks:
         self._grown: set[Way | None] = set()
         self._fresh: dict[tuple[Input, str], Way] = {}
         """What is to be remembered of the files given: as they are unpacked, and as they lie there."""
+        self._packed: dict[Input, Way] = {}
+        """Packed files as they lie there, until they are known to have been read to their end."""
 
     def look(self, one: Input) -> bool:
         """Does an input hold anything new? Where it begins, `begin` says.
@@ -117,10 +119,13 @@ class Marks:
             return True
         with source.unpacked(one) as (stream, form):
             is_old = form == unpack.PACKED and self._is_unchanged(one)
-            if not is_old:
+            if is_old:
+                self._done(one)
+            else:
                 track, is_old = self._found(one, _Octets(stream, can_seek=form == unpack.PLAIN))
                 if is_old:
                     self._fresh[one, unpack.PLAIN] = track.way()
+                    self._done(one)
                 else:
                     self._tracks[one] = replace(track, is_packed=form == unpack.PACKED)
         self._old += is_old
@@ -138,6 +143,8 @@ class Marks:
             track.add(block.data)
             if track.end:
                 self._fresh[one, unpack.PLAIN] = track.way()
+            if block.is_last and block.problem is None:
+                self._done(one)
             yield block
         self._old += 0 < begin == track.end
 
@@ -163,15 +170,22 @@ class Marks:
                 octets = _Octets(stream, can_seek=True)
                 track = Track(octets.head, octets.before(size) or b"", size)
         if track:
-            self._fresh[one, unpack.PACKED] = track.way()
+            self._packed[one] = track.way()
         return is_all
+
+    def _done(self, one: Input) -> None:
+        """A packed file has been read to its end: as it lies there it need not be unpacked again."""
+        if one in self._packed:
+            self._fresh[one, unpack.PACKED] = self._packed.pop(one)
 
     def _found(self, one: Input, octets: _Octets) -> tuple[Track, bool]:
         """How far a file was read, and whether that is all of it."""
-        track, is_all = self._held(octets)
-        if track is None:
-            track = max((_agreed(one, way) for way in self._like(octets.head)), key=lambda t: t.end, default=Track())
-            if track.end:
+        held, is_all = self._held(octets)
+        track = held or Track()
+        if not is_all:  # it may have been read farther, and be another there
+            farther = (_agreed(one, way) for way in self._like(octets.head) if way.end > track.end)
+            track = max([track, *farther], key=lambda one: one.end)
+            if track is not held and track.end:
                 self._problems.append(
                     f"{one.name}: up to line {track.lines:,} it is a log that was read before and went on otherwise (cut, or "
                     "put back?); it is read on from there, so a few lines may come twice"

@@ -44,10 +44,10 @@ class Dataset:
         time: the column by whose day the rows are parted.
         by_date: Hive partitions `date=YYYY-MM-DD` by the record's time (UTC); records without a time: `date=unknown`.
         adds: what is there stays, and files are added, named after what is in them: the same rows again take the same
-            place.
+            place. Names who adds, where several do by turns; "": nobody, an older dataset is replaced.
     """
 
-    def __init__(self, folder: Path, table: str, time: str, *, by_date: bool = False, adds: bool = False) -> None:
+    def __init__(self, folder: Path, table: str, time: str, *, by_date: bool = False, adds: str = "") -> None:
         self.folder, self.table, self.time, self.by_date, self.adds = folder, table, time, by_date, adds
         self.rows = 0
         self._writers: dict[str, pq.ParquetWriter] = {}
@@ -57,7 +57,7 @@ class Dataset:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             if adds:
-                self._work = _work(folder)
+                self._work = _work(folder, adds)
                 self._work.mkdir(mode=0o700)
             else:
                 self._work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".part", dir=folder.parent))
@@ -136,7 +136,7 @@ class Dataset:
     def place(self) -> None:
         """Put the dataset in its place; an older one there is replaced, or added to."""
         if self.adds:
-            _add(self.folder)
+            _add(self.folder, self.adds)
             return
         if self.folder.exists():
             old = self._work.with_suffix(".old")
@@ -156,14 +156,14 @@ class Dataset:
         shutil.rmtree(self._work, ignore_errors=True)
 
 
-def _work(folder: Path) -> Path:
+def _work(folder: Path, adds: str) -> Path:
     """Where what is to be added to a dataset is written."""
-    return folder.with_name(f".{folder.name}.part")
+    return folder.with_name(f".{folder.name}-{adds}.part")
 
 
-def _add(folder: Path) -> None:
+def _add(folder: Path, adds: str) -> None:
     """Put what was written in its place; files that were put there before, by a run that was killed, stay."""
-    work = _work(folder)
+    work = _work(folder, adds)
     if not folder.exists():
         work.rename(folder)
         _open_to_others(folder)
@@ -193,7 +193,8 @@ class Datasets:
 
     def __init__(self, folder: Path, times: Mapping[str, str], *, by_date: bool, state: Path | None) -> None:
         self._folder, self._times, self._state, self._by_date = folder, times, state, by_date
-        self._make = partial(Dataset, by_date=by_date, adds=state is not None)
+        self._adds = _digest(bytes(state.resolve())) if state else ""
+        self._make = partial(Dataset, by_date=by_date, adds=self._adds)
         self._tables: dict[str, Dataset] = {}
         self._kept = b""
         self._ours = ExitStack()
@@ -210,19 +211,24 @@ class Datasets:
             for name, time in self._times.items():
                 self._tables[name] = self._make(self._folder / name, name, time)
         except OSError as error:
+            self._give_up()
             raise OutputError(
                 f"{self._folder}: {error.strerror}; choose a folder that may be written to with -o"
             ) from error
         except OutputError:
-            self._abandon()
+            self._give_up()
             raise
         return self
+
+    def _give_up(self) -> None:
+        self._abandon()
+        self._ours.close()
 
     def _end_killed_run(self, state: Path) -> None:
         done = self._done(state)
         for folder in map(self._folder.joinpath, TABLES):
-            if _work(folder).exists():
-                (_add if done.exists() else _throw_away)(folder)
+            if _work(folder, self._adds).exists():
+                (_add if done.exists() else _throw_away)(folder, self._adds)
         if done.exists():
             done.replace(state)
 
@@ -243,7 +249,7 @@ class Datasets:
             raise OutputError(
                 f"--state {state}: {error.strerror}; name a file for it, new or of an earlier run"
             ) from error
-        which = hashlib.blake2b(bytes(self._folder.resolve()) + b"\0" + old, digest_size=8).hexdigest()
+        which = _digest(bytes(self._folder.resolve()) + b"\0" + old)
         return state.with_name(f".{state.name}-{which}.done")
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -305,8 +311,12 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(place)
 
 
-def _throw_away(folder: Path) -> None:
-    shutil.rmtree(_work(folder))
+def _throw_away(folder: Path, adds: str) -> None:
+    shutil.rmtree(_work(folder, adds))
+
+
+def _digest(octets: bytes) -> str:
+    return hashlib.blake2b(octets, digest_size=8).hexdigest()
 
 
 def _written_beside(path: Path, data: bytes, done: Path) -> Path:

@@ -218,10 +218,11 @@ class Writing:
         return Lookup(self.phrases(texts))
 
     def _written_out(self, text: str) -> str:
-        try:
-            return text.format_map(self.words)
-        except KeyError as name:
-            raise ValueError(f"there are no words under {name}; there are {', '.join(self.words)}") from None
+        for name, words in self.words.items():
+            text = text.replace(f"{{{name}}}", words)
+        if "{" in text:
+            raise ValueError(f"there are no words under {text[text.index('{') :]!r}; there are {', '.join(self.words)}")
+        return text
 
 
 def _elements(text: str, spelling: Mapping[str, str]) -> Iterator[Element]:
