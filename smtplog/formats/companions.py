@@ -67,7 +67,7 @@ KINDS = (
     kind("virus_scan", "virus_scanned", by=CLAMAV, steps=(_by("clamd"),)),
     kind("debug", "mailbox_debug", by=DOVECOT),
     part("mailbox_saved", by=DOVECOT, steps=(_by("dovecot"),)),
-    kind("mailbox_changed", by=DOVECOT),
+    kind("mailbox_changed", "mailbox_changed", "mailbox_changed_otherwise", by=DOVECOT),
     kind("other", "mailbox_other", by=DOVECOT),
     kind("mailbox_refused", "mailbox_refused", "mailbox_refused_unnamed", by=DOVECOT, login_failed="server"),
     kind(
