@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +39,17 @@ def test_what_administrators_write_in_their_own_words_is_understood(row: dict[st
 def test_the_usual_wordings_of_other_languages_are_understood(row: dict[str, str]) -> None:
     """As administrators and vendors write them."""
     assert diagnosed(row).reason == row["expected_reason"]
+
+
+@pytest.mark.corpora
+def test_replies_labelled_by_hand_have_their_reason() -> None:
+    """The field manual's replies; one means what it does only at the operator that wrote it."""
+    folder = os.environ.get("SMTPLOG_CORPORA")
+    if not folder:
+        pytest.skip("SMTPLOG_CORPORA is not set")
+    path = Path(folder, "replies/smtp-field-manual/replies_handlabelled.jsonl")
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    hosts = {"qq": "mx3.qq.com"}
+    told = [diagnose.reply(row["reply"], relay_name=hosts.get(row["provider"])).reason for row in rows]
+
+    assert told == [row["our_reason"] for row in rows]
