@@ -16,6 +16,7 @@ from smtplog.ask.explain import explain_jsonl
 from smtplog.ask.rules import Rule, wording
 from smtplog.errors import QueryError
 from smtplog.read import grammar
+from tests.conftest import TOP
 
 RULES = rules.built_in()
 CASES = [(rule, example) for rule in RULES.rules for example in rule.examples]
@@ -802,3 +803,17 @@ def test_a_text_without_end_is_answered_by_its_beginning() -> None:
 
     assert diagnose.reply(text).reason == "user_unknown"
     assert diagnose.column(pl.DataFrame({"detail": [text]}))["reason"].to_list() == ["user_unknown"]
+
+
+def test_what_an_expiry_carries_is_told_of_an_expiry_alone() -> None:
+    """Where a code that is plain decides for another reason, nothing is carried."""
+    assert diagnose.reply("550 message expired in queue: mailbox full").reason_detail == "mailbox_full"
+    coded = diagnose.reply("550 5.2.2 message expired in queue: mailbox full")
+
+    assert (coded.reason, coded.reason_detail) == ("mailbox_full", None)
+
+
+def test_all_words_with_a_name_are_used_by_a_phrase() -> None:
+    text = (TOP / "smtplog/ask/rules/rules.toml").read_text("utf-8")
+
+    assert [name for name in RULES.writing.words if f"{{{name}}}" not in text] == []

@@ -168,12 +168,12 @@ def _decide(question: _Question, rules: RuleSet) -> _Verdict:
     hit = carried = None
     if code is None or code >= 400:
         hit = asked("provider", "text")
-        if hit and rules.reasons[hit.rule.reason].carries:
-            carried = asked("provider", "text", beside=hit.rule.reason)
         if hit and hit.rule.step == "text" and enhanced and not hit.rule.is_own:
             coded = asked("enhanced")
             if coded and coded.rule.is_clear and coded.rule.reason != hit.rule.reason:
                 hit = asked("text", reason=coded.rule.reason) or hit
+        if hit and rules.reasons[hit.rule.reason].carries:
+            carried = asked("provider", "text", beside=hit.rule.reason)
         if peeled.before:
             around = wording.Scope(template[: peeled.before], rules.writing.spelling)
             told = context(around, around.code)

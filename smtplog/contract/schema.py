@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
@@ -97,3 +97,10 @@ def arrow(record: type[Record]) -> pa.Schema:
     plain = pl.DataFrame(schema=of(record)).to_arrow().schema
     about = {b"smtplog.contract": VERSION.encode(), b"smtplog.record": record.__name__.encode()}
     return pa.schema(_fields(record, plain), about)
+
+
+def filled(frame: pl.DataFrame, kinds: Mapping[str, Any]) -> pl.DataFrame:
+    """A frame that has these columns too: null where it had none of them."""
+    return frame.with_columns(
+        pl.lit(None, dtype=k).alias(name) for name, k in kinds.items() if name not in frame.columns
+    )

@@ -8,11 +8,11 @@ ours. What a filter handed back came from the client that it names, or as the li
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
 
+from smtplog.contract import schema
 from smtplog.errors import QueryError
 from smtplog.join import networks
 
@@ -78,7 +78,7 @@ def direction(told: pl.DataFrame, attempts: pl.DataFrame, ours: Ours) -> pl.Seri
         attempts: their deliveries {life, status, is_internal, recipient, original_recipient, relay_ip}.
         ours: domains and networks.
     """
-    told = _with(told, (*NEEDED_OF_MESSAGES, "first_origin"))
+    told = schema.filled(told, dict.fromkeys((*NEEDED_OF_MESSAGES, "first_origin"), pl.String))
     own = pl.when((pl.col("origin") != "reinjection").fill_null(True)).then("client_ip")
     client = told.select(pl.coalesce("orig_client_ip", own))
     made_here = [pl.col(name).is_in(_MADE_HERE).fill_null(False) for name in ("origin", "first_origin")]
@@ -102,7 +102,7 @@ def direction(told: pl.DataFrame, attempts: pl.DataFrame, ours: Ours) -> pl.Seri
 
 def _recipients(attempts: pl.DataFrame, ours: Ours) -> pl.DataFrame:
     """For each message: did all of it stay in this system, is any recipient ours, is any known to be elsewhere."""
-    tries = _with(attempts, _NEEDED_OF_ATTEMPTS)
+    tries = schema.filled(attempts, dict.fromkeys(_NEEDED_OF_ATTEMPTS, pl.String))
     if "is_internal" not in tries.columns:
         tries = tries.with_columns(is_internal=pl.lit(False))
     is_put = pl.col("status").is_in(["delivered", "expanded"])
@@ -115,7 +115,3 @@ def _recipients(attempts: pl.DataFrame, ours: Ours) -> pl.DataFrame:
         outside.group_by("life").agg(to_us=pl.col("is_ours").any(), away=(~pl.col("is_ours")).any()),
         on="life", how="left",
     )  # fmt: skip
-
-
-def _with(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
-    return frame.with_columns(pl.lit(None, dtype=pl.String).alias(n) for n in names if n not in frame.columns)

@@ -6,11 +6,12 @@ sees the one before: who is behind it stands only in the life that it came out o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
+from smtplog.contract import schema
 from smtplog.contract.fields import MOMENT
 from smtplog.join.view import View
 
@@ -58,7 +59,7 @@ def inherited(told: pl.DataFrame, known: pl.DataFrame, links: pl.DataFrame) -> p
         known: how messages came in that were handed on, the columns of `ARRIVAL`.
         links: who came out of whom: {message_key, parent_key, origin}; one parent each.
     """
-    told = _with(told, ("auth_user", "orig_client_ip"))
+    told = schema.filled(told, dict.fromkeys(("auth_user", "orig_client_ip"), pl.String))
     is_again = pl.col("origin").is_in(SAME_MAIL)
     first = _first(known, links)
     parent = pl.when(is_again).then("parent_key")
@@ -90,7 +91,3 @@ def _first(known: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
             "message_key", pl.col("before up").alias("up"), *(pl.coalesce(name, f"before {name}") for name in said)
         )
     return lives.drop("up")
-
-
-def _with(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
-    return frame.with_columns(pl.lit(None, dtype=pl.String).alias(n) for n in names if n not in frame.columns)

@@ -42,7 +42,7 @@ class Logins:
             return frames
         out = [(label, _named(frame, turns, view.kind(label), view)) for label, frame in frames]
         last = turns.unique("process", keep="last", maintain_order=True).filter(logged_in)
-        is_recent = pl.col("at").max() - pl.col("at") <= _WITHIN
+        is_recent = pl.col("at") >= pl.lit(turns["at"].max(), dtype=MOMENT) - _WITHIN
         self.turns = apart(last.filter(is_recent.fill_null(False)))
         return out
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from smtplog.contract import schema
 from smtplog.contract.fields import MOMENT
 from smtplog.join.view import View
 
@@ -33,7 +34,9 @@ def seat(opened: dict[str, pl.DataFrame], view: View, grace: timedelta) -> None:
     if not view.has_strangers:
         return
     mine = {label: _strange(frame, view) for label, frame in opened.items() if view.format(label).joins}
-    asks = pl.concat([pl.DataFrame(schema=_ASK), *(_with(frame, _ASK) for frame in mine.values())])
+    asks = pl.concat(
+        [pl.DataFrame(schema=_ASK), *(schema.filled(frame, _ASK).select(*_ASK) for frame in mine.values())]
+    )
     if asks.is_empty():
         return
     asks = asks.unique("seq", keep="first", maintain_order=True)  # one line may stand for several entries
@@ -53,20 +56,14 @@ def _strange(frame: pl.DataFrame, view: View) -> pl.DataFrame:
     return frame.filter(view.of_place(frame, "host").is_null() & pl.col("queue_id").is_not_null())
 
 
-def _with(frame: pl.DataFrame, columns: Mapping[str, Any]) -> pl.DataFrame:
-    nothing = [pl.lit(None, dtype=kind).alias(name) for name, kind in columns.items() if name not in frame.columns]
-    return frame.with_columns(nothing).select(*columns)
-
-
 def _words(opened: Mapping[str, pl.DataFrame], ids: pl.Series, view: View) -> pl.DataFrame:
     """What the mail servers say of some queue ids: in order, with the `unit` that is a queue, and the `input`."""
     parts = [pl.DataFrame(schema=_WORD)]
     for label, frame in opened.items():
         if not view.format(label).joins:
             is_end = pl.lit(view.kind(label).message == "end")
-            parts.append(
-                _with(frame.filter(pl.col("queue_id").is_in(ids.implode())).with_columns(is_end=is_end), _WORD)
-            )
+            said = frame.filter(pl.col("queue_id").is_in(ids.implode())).with_columns(is_end=is_end)
+            parts.append(schema.filled(said, _WORD).select(*_WORD))
     words = pl.concat(parts).sort("seq")
     return words.with_columns(view.of_place(words, "queue_unit").alias("unit"), view.input(words))
 
@@ -101,6 +98,6 @@ def _by_stream(asks: pl.DataFrame, words: pl.DataFrame, view: View, grace: timed
 
 def _seated(frame: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     new = frame.select("seq").join(found, on="seq", how="left", maintain_order="left")
-    before = _with(frame, {name: kind for name, kind in _SEAT.items() if name.startswith("tie_")})
-    ties = [new[name].zip_with(new[name].is_not_null(), before[name]) for name in before.columns]
+    before = schema.filled(frame, _SEAT)
+    ties = [new[name].zip_with(new[name].is_not_null(), before[name]) for name in ("tie_seq", "tie_at")]
     return frame.with_columns(pl.coalesce(new["seat"], frame["place"]).alias("place"), *ties)
